@@ -1,0 +1,1 @@
+"""The configuration that comes with Levada; Hydra finds it as ``pkg://conf``."""

@@ -1,0 +1,34 @@
+"""Levada: from YAML to an evaluated model.
+
+The names below are all there is to know to use it as a library; each is loaded when it is first asked for, so that
+``import engine.plugin`` loads neither Dask nor Hydra.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.config.spec import PipelineSpec
+    from engine.errors import LevadaError
+    from engine.graph import Graph, Task
+    from engine.notebook import load, plan, run
+    from engine.runs import Run
+
+__all__ = ["Graph", "LevadaError", "PipelineSpec", "Run", "Task", "load", "plan", "run"]
+
+_HOMES = {
+    "Graph": "engine.graph",
+    "LevadaError": "engine.errors",
+    "PipelineSpec": "engine.config.spec",
+    "Run": "engine.runs",
+    "Task": "engine.graph",
+    "load": "engine.notebook",
+    "plan": "engine.notebook",
+    "run": "engine.notebook",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'engine' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,87 @@
+"""The command line. ``main`` finds the command; what a command does is in ``commands``, what it prints in ``show``.
+
+Imports nothing heavy by itself: ``levada --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from engine.errors import HostError, Interrupted, LevadaError
+
+COMMANDS = ("run", "plan", "plugins", "schema", "runs", "lineage")
+
+
+def main() -> None:
+    """Run the command that the arguments name and leave with its exit code. The entry point of ``levada``."""
+    code = run(sys.argv[1:])
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    if code in (130, 143):
+        os._exit(code)  # threads in the middle of a fit can not be stopped, and all that counts is committed
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code. What goes wrong is printed, never raised."""
+    command, rest = _split(list(arguments))
+    try:
+        _answer_sigterm()
+        return _dispatch(command, rest)
+    except KeyboardInterrupt:
+        error: LevadaError = Interrupted("interrupted", hint="run the same command again: it goes on from here")
+    except LevadaError as raised:
+        error = raised
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  whoever read us has gone; nothing more can be said
+        return 0
+    except MemoryError:
+        error = HostError("not enough memory")
+    from engine.cli.show import show_error
+
+    show_error(error)
+    return error.exit_code
+
+
+def _split(arguments: list[str]) -> tuple[str, list[str]]:
+    """Return the command and its arguments; what begins with an override or a flag is a run."""
+    if arguments and "=" not in arguments[0] and not arguments[0].startswith("-"):
+        return arguments[0], arguments[1:]
+    return "run", arguments
+
+
+def _dispatch(command: str, rest: list[str]) -> int:
+    if command == "help" or (command in ("run", "help") and rest in (["--help"], ["-h"])):
+        from engine.cli.help import show_help
+
+        return show_help()
+    if command == "run" and rest == ["--version"]:
+        from importlib import metadata
+
+        print(f"levada {metadata.version('levada')}")  # noqa: T201  the answer
+        return 0
+    if command not in COMMANDS:
+        from engine.errors import unknown
+
+        raise unknown("command", command, COMMANDS)
+    from engine.cli import commands
+
+    found: int = getattr(commands, command)(rest)
+    return found
+
+
+def _answer_sigterm() -> None:
+    """Let SIGTERM end a run as Ctrl-C does, with its own exit code."""
+    import signal
+
+    def stop(_signal: int, _frame: object) -> None:
+        interruption = Interrupted("terminated", hint="run the same command again: it goes on from here")
+        interruption.exit_code = 143
+        raise interruption
+
+    with suppress(ValueError):  # not in the main thread: then whoever called us sees to signals
+        signal.signal(signal.SIGTERM, stop)

@@ -1,0 +1,200 @@
+"""The commands. Each takes its arguments and returns an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from engine.sweep import Sweep, Trial
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from engine.cli import show
+from engine.cli.progress import Progress
+from engine.config.compose import load, prepare_hydra, specify_config, store_root, translated
+from engine.errors import ConfigError, LevadaError, unknown
+from engine.registry import KINDS, names
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a pipeline, or with ``-m`` a sweep, the way Hydra runs its applications: all of its flags work."""
+    flags, _ = _hydra_flags().parse_known_args(arguments)
+    if any(argument.startswith("--experimental-rerun") for argument in arguments):
+        raise ConfigError("--experimental-rerun is not allowed: it loads a pickle", hint="repeat the overrides instead")
+    if (flags.config_path or "").startswith("pkg://"):
+        raise ConfigError("--config-path may not name a Python package", hint="use --config-dir with a folder")
+    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    prepare_hydra(overrides, flags.config_dir)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us as they are, and are explained in one place
+    sys.argv = ["levada", *arguments]
+    with translated(), redirect_stderr(_WithoutHydrasLine(sys.stderr)):
+        hydra.main(config_path="pkg://conf", config_name="config", version_base="1.3")(task)()
+    return 0
+
+
+def task(config: DictConfig) -> float | None:
+    """Run one pipeline; Hydra calls this with the composed configuration. Returns the ranking metric."""
+    from engine.report import render_run
+    from engine.runs import run_pipeline
+
+    settings = HydraConfig.get()
+    spec = specify_config(config, settings)
+    with Progress() as progress:
+        found = run_pipeline(spec, overrides=list(settings.overrides.task), watchers=[progress])
+    report = write_report(Path(settings.runtime.output_dir), found.summary, render_run(dict(found.summary)))
+    show.show_run(found.summary, report)
+    found.raise_failure()
+    part = found.compiled.ranking
+    return found.metrics[part].get(str(found.summary["question"]["metric"])) if part in found.metrics else None
+
+
+def sweep(configs: Sequence[DictConfig], folder: Path, *, final: bool) -> Sweep:
+    """Run the trials of a multirun as one graph, print their ranking and write the sweep's report. The launcher calls this."""
+    from engine.report import render_sweep
+    from engine.sweep import run_sweep
+
+    trials = [_trial(config) for config in configs]
+    with Progress() as progress:
+        found = run_sweep(trials, final=final, watchers=[progress])
+    report = write_report(folder, found.summary, render_sweep(dict(found.summary)))
+    show.show_sweep(found.summary, report)
+    return found
+
+
+def _trial(config: DictConfig) -> Trial:
+    from engine.sweep import Trial
+
+    settings = config.hydra
+    overrides = tuple(settings.overrides.task)
+    try:
+        return Trial(settings.job.num, overrides, specify_config(config, settings))
+    except LevadaError as error:
+        return Trial(settings.job.num, overrides, error)
+
+
+def answer(found: Sweep, settings: DictConfig) -> float | None:
+    """Return a trial's metric and leave its summary in its own folder. Raises what went wrong with it."""
+    number = int(settings.job.num)
+    if number in found.runs:
+        folder = Path(settings.runtime.output_dir)
+        (folder / "summary.json").write_text(json.dumps(found.runs[number].summary, indent=1), encoding="utf-8")
+    return found.value(number)
+
+
+def write_report(folder: Path, summary: Any, page: str) -> Path:
+    """Write a report and the data that it was made of into Hydra's output folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    report = folder / "report.html"
+    report.write_text(page, encoding="utf-8")
+    return report
+
+
+def plan(arguments: Sequence[str]) -> int:
+    """Say what would run, what is reused, and why."""
+    from engine.explain import explain
+
+    options, overrides = _listing("plan").parse_known_args(arguments)
+    show.show_plan(explain(load(overrides, options.config_dir)), as_json=options.json)
+    return 0
+
+
+def plugins(arguments: Sequence[str]) -> int:
+    """List the plugins of a kind, or explain one."""
+    from engine.schema import plugin_parameters
+
+    parser = _listing("plugins")
+    parser.add_argument("kind", nargs="?", help="one of " + ", ".join(KINDS))
+    parser.add_argument("name", nargs="?", help="a plugin of that kind")
+    options = parser.parse_args(arguments)
+    prepare_hydra([], options.config_dir)
+    if options.kind is not None and options.kind not in KINDS:
+        raise unknown("kind of plugin", options.kind, KINDS)
+    if options.name is not None:
+        show.show_plugin(plugin_parameters(options.kind, options.name), as_json=options.json)
+    else:
+        kinds = [options.kind] if options.kind is not None else KINDS
+        show.show_plugins({kind: names(kind) for kind in kinds}, as_json=options.json)
+    return 0
+
+
+def schema(arguments: Sequence[str]) -> int:
+    """Print the JSON Schema of a pipeline file."""
+    from engine.schema import json_schema
+
+    options = _listing("schema").parse_args(arguments)
+    prepare_hydra([], options.config_dir)
+    print(json.dumps(json_schema(), indent=2))  # noqa: T201  the answer
+    return 0
+
+
+def runs(arguments: Sequence[str]) -> int:
+    """List runs, newest first."""
+    from engine.explain import list_runs
+
+    options, overrides = _listing("runs").parse_known_args(arguments)
+    show.show_runs(list_runs(store_root(overrides, options.config_dir)), as_json=options.json)
+    return 0
+
+
+def lineage(arguments: Sequence[str]) -> int:
+    """Say where something came from and what came of it."""
+    from engine.explain import lineage as find
+
+    parser = _listing("lineage")
+    parser.add_argument("id", help="a run, a batch or a result; the beginning of the id is enough")
+    options, overrides = parser.parse_known_args(arguments)
+    show.show_lineage(find(store_root(overrides, options.config_dir), options.id), as_json=options.json)
+    return 0
+
+
+def _listing(command: str) -> argparse.ArgumentParser:
+    parser = _Parser(prog=f"levada {command}", description=getattr(sys.modules[__name__], command).__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--config-dir", "-cd", help="a folder of YAML files of your own")
+    return parser
+
+
+def _hydra_flags() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("--config-path", "-cp")
+    return parser
+
+
+class _WithoutHydrasLine(io.TextIOBase):
+    """Standard error without the line that Hydra writes before it raises a job's error: we explain it ourselves."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if not text.startswith("Error executing job with overrides"):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are ours."""
+
+    def error(self, message: str) -> Any:
+        raise ConfigError(message, hint=f"`{self.prog} --help`")

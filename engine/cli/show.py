@@ -1,0 +1,224 @@
+"""What the command line prints: summaries, tables, errors."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from engine.errors import LevadaError
+
+
+def _console() -> Console:
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=True, width=200)
+    return console
+
+
+def show_error(error: LevadaError) -> None:
+    """Print an error to standard error, its first line in bold where there is a terminal."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    first, *rest = str(error).split("\n")
+    console.print(Text("error: ", style="bold red") + Text(first, style="bold"))
+    for line in rest:
+        console.print(Text(line))
+
+
+def show_run(summary: Mapping[str, Any], report: Path) -> None:
+    """Print what came of a run: a line a stage, warnings, metrics, the answer, where the report is."""
+    console = _console()
+    console.print(_stages(summary["stages"]))
+    console.print(_work(summary["stages"], summary["seconds"]))
+    _warnings(console, summary)
+    _failures(console, summary)
+    if summary["metrics"]:
+        console.print(_metrics(summary["metrics"]))
+    _answer(console, summary["question"])
+    console.print(Text(f"report   {_short(report)}"))
+
+
+def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
+    """Print what came of a sweep: the work done, the ranked trials, the best one's command, where the report is."""
+    console = _console()
+    console.print(_stages(summary["stages"]))
+    console.print(_work(summary["stages"], summary["seconds"]))
+    console.print(_ranking(summary))
+    for entry in summary["trials"]:
+        if entry["status"] == "failed":
+            console.print(Text(f"trial {entry['number']} failed: {entry['error']}", style="red"))
+    left_out = [entry for entry in summary["trials"] if entry["status"] == "left_out"]
+    if left_out:
+        names = ", ".join(" ".join(entry["overrides"]) for entry in left_out)
+        console.print(Text(f"left out, because they are for another task: {names}"))
+    if summary["best"] is not None:
+        _answer(console, summary["question"])
+        console.print(Text(f"best     {summary['command']}"))
+    console.print(Text(f"report   {_short(report)}"))
+
+
+def _stages(stages: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table("stage", "tasks", "ran", "reused", "rows", "size", "seconds", right_from=1)
+    for stage in stages:
+        marks = "".join(f" {stage[status]} {status}" for status in ("failed", "skipped") if stage[status])
+        rows = f"{stage['rows']:,}" if stage["rows"] is not None else ""
+        counts = (str(stage["tasks"]), str(stage["ran"]), str(stage["reused"]))
+        style = "red" if stage["failed"] else None
+        table.add_row(Text(stage["label"] + marks), *counts, rows, size(stage["bytes"]), f"{stage['seconds']:.2f}", style=style)
+    return table
+
+
+def _work(stages: Sequence[Mapping[str, Any]], seconds: float) -> Text:
+    ran, reused = (sum(stage[status] for stage in stages) for status in ("ran", "reused"))
+    if ran == 0 and not any(stage["failed"] for stage in stages):
+        return Text(f"nothing had to run: all {reused} tasks were done before   {seconds:.1f} s", style="green")
+    return Text(f"{ran} tasks ran, {reused} were reused   {seconds:.1f} s")
+
+
+def _warnings(console: Console, summary: Mapping[str, Any]) -> None:
+    for warning in summary["warnings"]:
+        console.print(Text("warning  ", style="yellow") + Text(f"{warning['message']} ({warning['advice']})"))
+    left_out = [entry["column"] for entry in summary["features"]["left_out"]]
+    if left_out:
+        console.print(Text("note     ", style="cyan") + Text(f"no feature, because not a number: {', '.join(left_out)}"))
+
+
+def _failures(console: Console, summary: Mapping[str, Any]) -> None:
+    for failure in summary["failures"][1:]:  # the first one is raised, and shown as the run's error
+        console.print(Text("also     ", style="red") + Text(failure["message"]))
+
+
+def _metrics(metrics: Mapping[str, Mapping[str, float | None]]) -> Table:
+    table = _table("metric", *metrics, right_from=1)
+    for name in dict.fromkeys(name for found in metrics.values() for name in found):
+        values = [found.get(name) for found in metrics.values()]
+        if any(value is not None for value in values):
+            table.add_row(name, *("" if value is None else f"{value:.4f}" for value in values))
+    return table
+
+
+def _answer(console: Console, question: Mapping[str, Any]) -> None:
+    if question["answer"] is None:
+        return
+    text = f"answer   {question['metric']} {question['answer']:.4f} on {question['part']} rows"
+    if question["goal"] is None:
+        console.print(Text(text))
+    elif question["reached"]:
+        console.print(Text(f"{text}: the goal of {question['goal']:g} is reached", style="bold green"))
+    else:
+        console.print(Text(f"{text}: the goal of {question['goal']:g} is not reached", style="bold yellow"))
+
+
+def _ranking(summary: Mapping[str, Any]) -> Table:
+    metric = summary["question"]["metric"]
+    others = [name for name in (summary["trials"][0]["metrics"] if summary["trials"] else {}) if name != metric][:3]
+    table = _table("rank", "trial", "overrides", f"{metric} ({summary['part']})", *others, "seconds", right_from=3)
+    done = [entry for entry in summary["trials"] if entry["status"] == "done"]
+    for place, entry in enumerate(done, 1):
+        values = [entry["metrics"].get(name) for name in (metric, *others)]
+        shown = ["" if value is None else f"{value:.4f}" for value in values]
+        style = "bold" if entry["number"] == summary["best"] else None
+        table.add_row(
+            str(place), str(entry["number"]), " ".join(entry["overrides"]), *shown, f"{entry['seconds']:.1f}", style=style
+        )
+    return table
+
+
+def show_plan(plan: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what would run, a line a stage, with the reasons."""
+    if as_json:
+        _json(plan)
+        return
+    console = _console()
+    table = _table("stage", "tasks", "run", "reuse", "why", right_from=1, left_last=True)
+    for stage in plan["stages"]:
+        why = "; ".join(stage["reasons"])
+        table.add_row(stage["label"], str(stage["tasks"]), str(stage["run"]), str(stage["reuse"]), why)
+    console.print(table)
+    run, reuse = (sum(stage[key] for stage in plan["stages"]) for key in ("run", "reuse"))
+    console.print(Text("nothing would run" if run == 0 else f"{run} tasks would run, at most; {reuse} would be reused"))
+
+
+def show_plugins(found: Mapping[str, Sequence[str]], *, as_json: bool) -> None:
+    """Print the names of plugins, by kind."""
+    if as_json:
+        _json(found)
+        return
+    console = _console()
+    for kind, names in found.items():
+        console.print(Text(f"{kind}", style="bold"))
+        for name in names:
+            console.print(Text(f"  {name}"))
+
+
+def show_plugin(found: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what a plugin does and its parameters."""
+    if as_json:
+        _json(found)
+        return
+    console = _console()
+    console.print(Text(f"{found['kind']} {found['name']}", style="bold"))
+    console.print(Text(found["description"]))
+    table = _table("parameter", "type", "default", "meaning")
+    for parameter in found["parameters"]:
+        table.add_row(*(str(parameter[key]) for key in ("name", "type", "default", "description")))
+    if found["parameters"]:
+        console.print(table)
+
+
+def show_runs(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print runs, newest first."""
+    if as_json:
+        _json(found)
+        return
+    table = _table("run", "pipeline", "status", "started", "seconds", "answer", "overrides")
+    for run in found:
+        table.add_row(*(str(run[key]) for key in ("id", "pipeline", "status", "started", "seconds", "answer", "overrides")))
+    _console().print(table if found else Text("no runs yet"))
+
+
+def show_lineage(found: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print where something came from and what came of it, as an indented list."""
+    if as_json:
+        _json(found)
+        return
+    console = _console()
+    console.print(Text(found["title"], style="bold"))
+    for heading, key in (("came from", "from"), ("was used for", "to")):
+        if found[key]:
+            console.print(Text(heading, style="bold"))
+        for depth, line in found[key]:
+            console.print(Text("  " * (depth + 1) + line))
+
+
+def _table(*columns: str, right_from: int = 99, left_last: bool = False) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        right = number >= right_from and not (left_last and number == len(columns) - 1)
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _json(value: object) -> None:
+    print(json.dumps(value, indent=2))  # noqa: T201  the answer
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    number = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def _short(path: Path) -> str:
+    short = os.path.relpath(path)
+    return str(path) if short.startswith("..") else short

@@ -1,0 +1,120 @@
+"""Checks that every column a pipeline names will be there, before any data is read.
+
+In: a specification and the column names of its sources. Each step is applied to a frame of no rows whose types are not
+known; where a step needs types to say what comes out, checking stops: it never refuses what might be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from engine.compile import roles_of
+from engine.config.spec import PipelineSpec
+from engine.errors import ConfigError, DataError, nearest
+from engine.plugin import FittedTransformer, Plugin, Source, Transformer, choose, require
+from engine.validate import Path, dotted
+
+
+def check_columns(spec: PipelineSpec, sources: Mapping[str, Source]) -> None:
+    """Raise ``ConfigError`` with the key's path for the first column that is named and can not be there."""
+    frames = {name: _dataset(spec, name, source) for name, source in sources.items()}
+    view = frames[spec.view.from_]
+    for number, join in enumerate(spec.view.join):
+        path: Path = ("view", "join", number, "on")
+        right = frames[join.with_]
+        for side, frame in ((spec.view.from_ if number == 0 else "the view", view), (join.with_, right)):
+            if frame is not None:
+                _require(join.on, _names(frame), path, f"in {side}")
+        if view is None or right is None:
+            return
+        suffix = join.suffix or f"_{join.with_}"
+        view = view.join(right, on=list(join.on), how="left", suffix=suffix)
+    view = _steps(view, spec.view.features, ("view", "features"))
+    if view is not None:
+        _check_view(spec, view)
+
+
+def _check_view(spec: PipelineSpec, view: pl.LazyFrame) -> None:
+    names, problem = _names(view), spec.problem
+    if problem.target is not None:
+        _require([problem.target], names, ("problem", "target"), "in the view")
+    if not isinstance(problem.features, str):
+        _require(problem.features, names, ("problem", "features"), "in the view")
+    with_roles = spec.splitter.needs(roles_of(spec))
+    _require(with_roles, names, ("splitter",), "in the view")
+    features = [name for name in choose(problem.features, view.collect_schema()) if name != problem.target]
+    for number, step in enumerate(spec.encode):
+        columns = getattr(step, "columns", None)
+        if isinstance(columns, tuple):
+            path: Path = ("encode", number, "columns")
+            if problem.target in columns:
+                raise ConfigError(
+                    f"the target '{problem.target}' is also a feature: the model would be given the answer",
+                    where=dotted(path),
+                    hint=f"remove '{problem.target}' from the columns of this step",
+                )
+            _require(columns, features, path, "among the features")
+        if _changes_names(step):
+            return
+
+
+def _changes_names(step: Plugin) -> bool:
+    """Say whether a step of the encoding may make or drop columns: from there on only data can tell the names."""
+    frame = pl.LazyFrame(schema={"text": pl.String, "number": pl.Float64})
+    try:
+        if isinstance(step, FittedTransformer):
+            after = step.apply(frame, step.finish(step.summarize(frame)))
+        elif isinstance(step, Transformer):
+            after = step.apply(frame)
+        return _names(after) != _names(frame)
+    except (DataError, pl.exceptions.PolarsError, ValueError, KeyError):
+        return True
+
+
+def _dataset(spec: PipelineSpec, name: str, source: Source) -> pl.LazyFrame | None:
+    dataset, path = spec.datasets[name], ("datasets", name)
+    if source.columns is None:
+        return None
+    for number, check in enumerate(dataset.expect):
+        _require(check.needs(), source.columns, (*path, "expect", number), f"in {name}")
+    frame = _steps(pl.LazyFrame(schema=dict.fromkeys(source.columns, pl.Null)), dataset.prepare, (*path, "prepare"))
+    after = [*source.columns, *(_names(frame) if frame is not None else ())]
+    _require(dataset.key, after, (*path, "key"), f"in {name}")
+    _require([dataset.time] if dataset.time else [], after, (*path, "time"), f"in {name}")
+    return frame
+
+
+def _steps(frame: pl.LazyFrame | None, steps: Sequence[Transformer], path: Path) -> pl.LazyFrame | None:
+    for number, step in enumerate(steps):
+        if frame is None:
+            return None
+        try:
+            frame = step.apply(frame)
+            frame.collect_schema()
+        except DataError as error:
+            raise ConfigError(
+                error.what, where=dotted((*path, number)), expected=error.expected, found=error.found, hint=error.hint
+            ) from None
+        except pl.exceptions.PolarsError:
+            return None
+    return frame
+
+
+def _require(columns: Sequence[str], known: Sequence[str], path: Path, place: str) -> None:
+    try:
+        require(list(columns), list(known))
+    except DataError as error:
+        missing = next(column for column in columns if column not in known)
+        near = nearest(missing, known)
+        raise ConfigError(
+            f"no column '{missing}' {place}",
+            where=dotted(path),
+            expected=error.expected,
+            hint=f"did you mean '{near}'?" if near else "",
+        ) from None
+
+
+def _names(frame: pl.LazyFrame) -> list[str]:
+    return frame.collect_schema().names()

@@ -1,0 +1,231 @@
+"""From a specification and what its sources hold to one immutable graph.
+
+In: a ``PipelineSpec`` and, for each dataset, its ``Source`` (partitions and columns, no rows). Out: a ``Compiled``, whose
+graph has one task for each partition and stage. Pure: nothing is read, equal inputs give equal graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from engine import digest
+from engine.config.spec import Dataset, PipelineSpec
+from engine.graph import Graph, Task
+from engine.plugin import PARTS, FittedTransformer, Plugin, Roles, Source, Transformer
+from engine.registry import describe, name_of
+from engine.stores.artifacts import plain
+
+_FAN_IN = 32  # summaries that one task merges
+_IMPORTANCE = {"repeats": 3, "sample": 2_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A graph, and the keys of the tasks whose results a run speaks of."""
+
+    spec: PipelineSpec
+    graph: Graph
+    ingest: Mapping[str, tuple[str, ...]]
+    schemas: Mapping[str, str]
+    view: tuple[str, ...]
+    segregation: str
+    encoded: tuple[str, ...]
+    model: str
+    evaluation: Mapping[str, str]
+    importance: str | None
+
+    @property
+    def ranking(self) -> str:
+        """The part on which candidates are compared."""
+        return ranking_part(self.spec)
+
+
+def ranking_part(spec: PipelineSpec) -> str:
+    """Return validation if it has rows, else test, else train."""
+    shares = {"validation": spec.splitter.validation, "test": spec.splitter.test}
+    return next((part for part, share in shares.items() if share > 0), "train")
+
+
+def roles_of(spec: PipelineSpec) -> Roles:
+    """Return which columns of the view mean what."""
+    dataset = spec.datasets[spec.view.from_]
+    return Roles(spec.problem.task, spec.problem.target, dataset.key, dataset.time)
+
+
+def compile_pipeline(
+    spec: PipelineSpec, sources: Mapping[str, Source], batches: Mapping[str, str], *, final: bool = True
+) -> Compiled:
+    """Return the graph of a pipeline.
+
+    ``batches`` names, for each dataset, the batch into which new partitions would go; it is no part of any key.
+    ``final`` adds what is only done for a chosen model: the test part, and the importance of features. A trial of a
+    sweep goes without.
+    """
+    builder = _Builder(spec)
+    for name in _used(spec):
+        builder.ingest(name, spec.datasets[name], sources[name], batches.get(name, "none"))
+    view = builder.view()
+    segregation = builder.segregate(view)
+    encoded = builder.encode(view, builder.assign(view, segregation))
+    model = builder.add("estimate", {"model": describe(spec.model)}, encoded, "model.estimate", plugins=[spec.model])
+    evaluation = builder.evaluate(model, encoded, final=final)
+    importance = builder.importance(model, encoded) if final and spec.problem.task != "clustering" else None
+    graph = Graph(builder.tasks)
+    return Compiled(spec, graph, builder.ingested, builder.schemas, view, segregation, encoded, model, evaluation, importance)
+
+
+def _used(spec: PipelineSpec) -> list[str]:
+    return list(dict.fromkeys([spec.view.from_, *(join.with_ for join in spec.view.join)]))
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Collects the tasks of one pipeline; each method adds those of a stage and returns their keys."""
+
+    spec: PipelineSpec
+    tasks: list[Task] = field(default_factory=list)
+    ingested: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    schemas: dict[str, str] = field(default_factory=dict)
+
+    def add(
+        self,
+        function: str,
+        params: dict[str, Any],
+        inputs: Sequence[str],
+        label: str,
+        index: int = 0,
+        *,
+        plugins: Sequence[Plugin] = (),
+        place: str = "",
+    ) -> str:
+        code = _code(function, *sorted({type(plugin).__module__ for plugin in plugins}))
+        task = Task(function, plain(params), tuple(inputs), code, label, index, place or f"artifacts/{label}")
+        self.tasks.append(task)
+        return task.key
+
+    def ingest(self, name: str, dataset: Dataset, source: Source, batch: str) -> None:
+        params = {"extract": describe(dataset.extract), "expect": [describe(check) for check in dataset.expect]}
+        self.ingested[name] = tuple(
+            self.add(
+                "ingest",
+                {**params, "partition": {"name": partition.name, "fingerprint": partition.fingerprint}},
+                (),
+                f"{name}.ingest",
+                number,
+                plugins=[dataset.extract, *dataset.expect],
+                place=f"raw/{name}/batch={batch}",
+            )
+            for number, partition in enumerate(source.partitions)
+        )
+        self.schemas[name] = self.add("schema", {}, self.ingested[name], f"{name}.schema")
+
+    def view(self) -> tuple[str, ...]:
+        """Add the view: steps in a row are one task a partition; a step over the whole table makes it one task in all."""
+        spec, name = self.spec.view, self.spec.view.from_
+        prepare = self.spec.datasets[name].prepare
+        sides = [self._side(join.with_, () if join.many else join.on) for join in spec.join]
+        joins = [{"join": join.model_dump(mode="json", by_alias=True), "side": n} for n, join in enumerate(spec.join)]
+        steps = [*map(describe, prepare), *joins, *map(describe, spec.features)]
+        plugins = [*prepare, *spec.features]
+        whole = any(step.scope == "table" for step in plugins)
+        groups = [self.ingested[name]] if whole else [(key,) for key in self.ingested[name]]
+        params = {"steps": steps, "schemas": 1, "unique": [], "dataset": name}
+        place = f"features/{name}/version={digest.of_value(steps)[:12]}"
+        return tuple(
+            self.add(
+                "transform",
+                {**params, "partitions": len(group)},
+                [*group, self.schemas[name], *sides],
+                f"{name}.features",
+                number,
+                plugins=plugins,
+                place=place,
+            )
+            for number, group in enumerate(groups)
+        )
+
+    def _side(self, name: str, unique: Sequence[str]) -> str:
+        prepare, parts = self.spec.datasets[name].prepare, self.ingested[name]
+        steps = [describe(step) for step in prepare]
+        params = {"steps": steps, "schemas": 1, "unique": list(unique), "dataset": name, "partitions": len(parts)}
+        return self.add("transform", params, [*parts, self.schemas[name]], f"{name}.prepare", plugins=prepare)
+
+    def segregate(self, view: Sequence[str]) -> str:
+        roles = roles_of(self.spec)
+        params = {
+            "splitter": describe(self.spec.splitter),
+            "roles": {"task": roles.task, "target": roles.target, "key": list(roles.key), "time": roles.time},
+        }
+        return self.add("segregate", params, view, "view.segregate", plugins=[self.spec.splitter])
+
+    def assign(self, view: Sequence[str], segregation: str) -> list[str]:
+        return [self.add("assign", {"partition": number}, [segregation], "view.assign", number) for number in range(len(view))]
+
+    def encode(self, view: Sequence[str], parts: Sequence[str]) -> tuple[str, ...]:
+        """Add the fits of the encoding, each after those before it, and the encoded partitions."""
+        problem = self.spec.problem.model_dump(mode="json", include={"task", "target", "features"})
+        nodes = [describe(step) for step in self.spec.encode]
+        states: list[str] = []
+        for number, step in enumerate(self.spec.encode):
+            if isinstance(step, FittedTransformer):
+                params = {"step": nodes[number], "before": nodes[:number], "problem": problem}
+                label = f"encode.{number + 1}_{name_of(type(step))}"
+                summaries = [
+                    self.add("summarize", params, [*pair, *states], label, index, plugins=self.spec.encode[: number + 1])
+                    for index, pair in enumerate(zip(view, parts, strict=True))
+                ]
+                states.append(self._merge(summaries, nodes[number], step, label))
+        params = {"steps": nodes, "problem": problem}
+        return tuple(
+            self.add("encode", params, [*pair, *states], "encode.apply", index, plugins=self.spec.encode)
+            for index, pair in enumerate(zip(view, parts, strict=True))
+        )
+
+    def _merge(self, summaries: list[str], node: dict[str, Any], step: Plugin, label: str) -> str:
+        """Add a tree of merges over summaries; the last one makes the state."""
+        index = len(summaries)
+        while True:
+            groups = [summaries[start : start + _FAN_IN] for start in range(0, len(summaries), _FAN_IN)]
+            params = {"step": node, "finish": len(groups) == 1}
+            summaries = [
+                self.add("merge", params, group, label, index + number, plugins=[step]) for number, group in enumerate(groups)
+            ]
+            index += len(groups)
+            if len(groups) == 1:
+                return summaries[0]
+
+    def evaluate(self, model: str, encoded: Sequence[str], *, final: bool) -> dict[str, str]:
+        shares = {part: getattr(self.spec.splitter, part) for part in PARTS[1:]}
+        parts = [part for part, share in shares.items() if share > 0] or ["train"]
+        wanted = parts if final else [ranking_part(self.spec)]
+        metrics = [describe(metric) for metric in self.spec.metrics]
+        plugins = [self.spec.model, *self.spec.metrics]
+        return {
+            part: self.add(
+                "evaluate",
+                {"model": describe(self.spec.model), "metrics": metrics, "part": part},
+                [model, *encoded],
+                "model.evaluate",
+                PARTS.index(part),
+                plugins=plugins,
+            )
+            for part in wanted
+        }
+
+    def importance(self, model: str, encoded: Sequence[str]) -> str:
+        params = {
+            "model": describe(self.spec.model),
+            "metric": describe(self.spec.metric),
+            "part": ranking_part(self.spec),
+            **_IMPORTANCE,
+        }
+        plugins = [self.spec.model, self.spec.metric]
+        return self.add("importance", params, [model, *encoded], "model.importance", plugins=plugins)
+
+
+@cache
+def _code(function: str, *modules: str) -> str:
+    return digest.of_code(f"engine.stages.{function}", *modules)

@@ -1,0 +1,167 @@
+"""Lets Hydra compose the YAML, and turns the result into a specification. The only room of Hydra but for the faces.
+
+In: overrides and folders. Out: a ``PipelineSpec`` and the ``Origin`` that says where each key was written.
+After this room nobody sees a ``DictConfig``.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from hydra._internal.sources_registry import SourcesRegistry  # no public way to replace a source, see _CheckedFiles
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from engine.config.locate import Origin
+from engine.config.safety import scan, scan_interpolations, scan_override
+from engine.config.spec import PipelineSpec, specify
+from engine.errors import ConfigError
+from engine.registry import use_folder
+
+_OURS = Path(str(importlib.resources.files("conf")))
+
+
+class _CheckedFiles(FileConfigSource):
+    """Hydra's source of files, which looks at the raw text before YAML makes anything of it."""
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        file = Path(self.path) / self._normalize_file_name(config_path)
+        if file.is_file():
+            try:
+                scan(file.read_text(encoding="utf-8"), str(file))
+            except UnicodeDecodeError as error:
+                raise ConfigError("this file is not UTF-8", where=str(file), found=f"byte {error.start}") from None
+        return super().load_config(config_path)
+
+
+class _ConfWhereYouStand(SearchPathPlugin):
+    """Puts the folder ``conf`` of the working directory before ours, so that a project's own files are found."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        folder = Path.cwd() / "conf"
+        if folder.is_dir() and not folder.samefile(_OURS):
+            search_path.prepend("working-directory", f"file://{folder}")
+
+
+def prepare_hydra(overrides: Sequence[str], config_dir: str | None = None) -> None:
+    """Make Hydra safe and find the user's plugins. Called by every face before it lets Hydra do anything."""
+    for override in overrides:
+        scan_override(override)
+    registry = Plugins.instance()
+    if _ConfWhereYouStand not in registry.discover(SearchPathPlugin):
+        registry.register(_ConfWhereYouStand)
+    SourcesRegistry.instance().types["file"] = _CheckedFiles
+    use_folder(Path.cwd())
+    if config_dir is not None:
+        use_folder(Path(config_dir).resolve().parent)
+
+
+def load(overrides: Sequence[str] = (), config_dir: str | None = None) -> PipelineSpec:
+    """Return the pipeline that overrides describe: ``load(["pipeline=penguins", "splitter.seed=3"])``.
+
+    ``config_dir`` is a folder of YAML files that goes before ours, like ``--config-dir``. Raises ``ConfigError``.
+    """
+    prepare_hydra(overrides, config_dir)
+    given = list(overrides)
+    if config_dir is not None:
+        given.append(f"hydra.searchpath=[file://{Path(config_dir).resolve()}]")
+    with _hydra(), translated():
+        config = compose("config", given, return_hydra_config=True)
+    return specify_config(config, config.hydra)
+
+
+def store_root(overrides: Sequence[str] = (), config_dir: str | None = None) -> Path:
+    """Return the folder of the store that a configuration names, without looking at the rest of it."""
+    prepare_hydra(overrides, config_dir)
+    with _hydra(), translated():
+        return Path(str(compose("config", list(overrides)).store.root)).absolute()
+
+
+def specify_config(config: DictConfig, hydra: DictConfig) -> PipelineSpec:
+    """Return the specification of a composed configuration; errors name the file and line of the key."""
+    origin = _origin(hydra)
+    try:
+        with translated():
+            plain = _plain(config)
+        plain.setdefault("name", dict(origin.choices).get("pipeline", "pipeline"))
+        return specify(plain)
+    except ConfigError as error:
+        if not error.where.startswith(("command line", "/")) and error.where:
+            error.where = origin.place(error.where)
+        raise
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    """Return the resolved configuration as plain data, without Hydra's own part."""
+    raw = OmegaConf.to_container(config, resolve=False)
+    if not isinstance(raw, dict):
+        raise ConfigError("the configuration is not a mapping")
+    raw.pop("hydra", None)
+    scan_interpolations(dict(_leaves(raw, "")))
+    resolved = OmegaConf.to_container(OmegaConf.masked_copy(config, [str(key) for key in raw]), resolve=True)
+    plain: dict[str, Any] = _with_text_keys(resolved)
+    return plain
+
+
+def _with_text_keys(node: Any) -> Any:
+    """Return plain data whose keys are all text. YAML 1.1 reads the bare key ``on`` as true, and a join is ``on`` columns."""
+    if isinstance(node, dict):
+        return {
+            "on" if key is True else "off" if key is False else str(key): _with_text_keys(value) for key, value in node.items()
+        }
+    return [_with_text_keys(item) for item in node] if isinstance(node, list) else node
+
+
+def _leaves(node: object, path: str) -> Iterator[tuple[str, object]]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield from _leaves(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from _leaves(value, f"{path}[{number}]")
+    else:
+        yield path, node
+
+
+def _origin(hydra: DictConfig) -> Origin:
+    choices = tuple((group, str(option)) for group, option in hydra.runtime.choices.items() if not group.startswith("hydra"))
+    sources = [source for source in hydra.runtime.config_sources if source.schema == "file"]
+    folders = (*(Path(source.path) for source in sources), _OURS)
+    return Origin(choices, folders, tuple(hydra.overrides.task))
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Initialize Hydra's compose API, and put back what was there before (a notebook may use Hydra itself)."""
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_module("conf", version_base="1.3", job_name="levada"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = before
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise into ``ConfigError``."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        key = getattr(error, "full_key", None) or ""
+        text = str(error).strip().split("\n")
+        raise ConfigError(
+            text[0], where=str(key), found="; ".join(line.strip() for line in text[1:4] if line.strip())
+        ) from None

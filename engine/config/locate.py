@@ -1,0 +1,92 @@
+"""Finds the file and line at which a key of the composed configuration was written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PACKAGE = re.compile(r"^#\s*@package\s+(\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a composed configuration came from: what was chosen in each group, the folders, the overrides."""
+
+    choices: tuple[tuple[str, str], ...] = ()
+    folders: tuple[Path, ...] = ()
+    overrides: tuple[str, ...] = ()
+
+    def place(self, key: str) -> str:
+        """Return ``file:line, key`` for a dotted key, ``command line: override`` if it was given there, or the key."""
+        path = _split(key)
+        for override in reversed(self.overrides):
+            name = override.lstrip("+~").partition("=")[0].partition("@")[0]
+            given = _split(name.replace("/", "."))
+            if path[: len(given)] == given and name not in dict(self.choices):
+                return f"command line: {override}"
+        best, place = 0, key
+        for file, package in self._files():
+            depth, line = _find(file, package, path)
+            if depth > best:
+                best, place = depth, f"{_short(file)}:{line}, {key}"
+        return place
+
+    def _files(self) -> list[tuple[Path, list[str]]]:
+        """Return the files that were composed, the strongest first, each with the package its keys are put into."""
+        found = []
+        for group, option in (*reversed(self.choices), ("", "config")):
+            for folder in self.folders:
+                file = folder / group / f"{option}.yaml"
+                if file.is_file():
+                    found.append((file, _package(file, group.partition("@")[0])))
+                    break
+        return found
+
+
+def _package(file: Path, group: str) -> list[str]:
+    header = _PACKAGE.search(file.read_text(encoding="utf-8", errors="replace")[:512])
+    name = header.group(1) if header else "_group_"
+    name = name.replace("_global_", "").replace("_group_", group.replace("/", "."))
+    return [part for part in name.split(".") if part]
+
+
+def _split(key: str) -> list[str]:
+    return [part for part in re.split(r"[.\[\]]+", key) if part]
+
+
+def _find(file: Path, package: Sequence[str], path: Sequence[str]) -> tuple[int, int]:
+    """Return how many parts of a path a file has, and the line of the last of them."""
+    if list(path[: len(package)]) != list(package):
+        return 0, 0
+    try:
+        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=_LOADER)
+    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        return 0, 0
+    depth, line = 0, 1
+    for part in path[len(package) :]:
+        key, value = _child(node, part)
+        if key is None or value is None:
+            break
+        depth, line, node = depth + 1, key.start_mark.line + 1, value
+    return (depth + len(package) if depth or package else 0), line
+
+
+def _child(node: yaml.Node | None, part: str) -> tuple[yaml.Node | None, yaml.Node | None]:
+    if isinstance(node, yaml.MappingNode):
+        return next(((key, value) for key, value in node.value if key.value == part), (None, None))
+    if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+        return node.value[int(part)], node.value[int(part)]
+    return None, None
+
+
+def _short(file: Path) -> str:
+    """Return the path as seen from where the user stands, if it is below."""
+    try:
+        return str(file.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(file)

@@ -1,0 +1,123 @@
+"""Refuses YAML that could do harm, from its raw text, before anything builds objects from it.
+
+Refused: tags, merge of too much into too little (aliases that expand beyond a limit), depth, size, and the keys by
+which a text could name code to run (Hydra's ``_target_`` and its kin, logging's ``()`` and ``ext://``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import yaml
+
+from engine.errors import ConfigError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 50
+MAX_NODES = 10_000
+MAX_EXPANDED = 1 << 20  # characters that interpolations may unfold to
+
+_NAMES_CODE = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_", "()"})
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def scan(text: str, file: str) -> None:
+    """Raise ``ConfigError`` with file and line if a YAML text is not safe to load, or is not YAML."""
+    if len(text) > MAX_BYTES:
+        raise ConfigError("this file is too large for a configuration", where=file, expected=f"at most {MAX_BYTES} bytes")
+    try:
+        _scan_events(yaml.parse(text, Loader=_LOADER), file)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"this is not YAML: {error.problem}", where=f"{file}:{line}") from None
+    except yaml.YAMLError as error:  # characters that YAML does not allow have no mark
+        raise ConfigError(f"this is not YAML: {error}", where=file) from None
+
+
+def _scan_events(events: Iterable[yaml.Event], file: str) -> None:
+    sizes: dict[str, int] = {}  # how many nodes an anchor stands for
+    counts = [0]  # nodes below each open collection, expanded
+    anchors: list[str | None] = []
+    for event in events:
+        where = f"{file}:{event.start_mark.line + 1}"
+        if isinstance(event, yaml.AliasEvent):
+            counts[-1] += sizes.get(event.anchor, 1)
+        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
+            if event.tag is not None:
+                raise ConfigError(f"the tag {event.tag} is not allowed", where=where, hint="write the plain value")
+            counts[-1] += 1
+            if isinstance(event, yaml.ScalarEvent):
+                _refuse_code(event.value, where)
+                if event.anchor:
+                    sizes[event.anchor] = 1
+            else:
+                counts.append(0)
+                anchors.append(event.anchor)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            inner = counts.pop()
+            counts[-1] += inner
+            if anchor := anchors.pop():
+                sizes[anchor] = inner + 1
+        if len(counts) > MAX_DEPTH:
+            raise ConfigError("this YAML is nested too deeply", where=where, expected=f"at most {MAX_DEPTH} levels")
+        if sum(counts) > MAX_NODES:
+            raise ConfigError(
+                "this YAML unfolds to too much", where=where, expected=f"at most {MAX_NODES:,} values, aliases expanded"
+            )
+
+
+def scan_override(override: str) -> None:
+    """Raise ``ConfigError`` if an override of the command line could name code to run."""
+    where = f"command line: {override}"
+    key, _, value = override.partition("=")
+    for part in re.split(r"[.@/+~]", key):
+        _refuse_code(part, where)
+    for name in _NAMES_CODE - {"()"}:
+        if name in override:
+            _refuse_code(name, where)
+    if "ext://" in value:
+        _refuse_code("ext://", where)
+    if key.lstrip("+") == "hydra.searchpath" and "pkg://" in value:
+        raise ConfigError("a search path may not name a Python package", where=where, expected="file:// and a folder")
+
+
+def _refuse_code(text: str, where: str) -> None:
+    if text in _NAMES_CODE or text.startswith("ext://"):
+        raise ConfigError(
+            f"'{text}' is not allowed: a configuration can not name code to run",
+            where=where,
+            hint="name a registered plugin with 'use:'; `levada plugins` lists them",
+        )
+
+
+def scan_interpolations(values: Mapping[str, object]) -> None:
+    """Raise ``ConfigError`` if interpolations unfold to more text than ``MAX_EXPANDED``: a bomb without aliases.
+
+    ``values`` maps every dotted key to its raw text; a reference to a mapping counts what is below it.
+    """
+    sizes: dict[str, int] = {}
+
+    def size(key: str, open_keys: frozenset[str]) -> int:
+        if key in open_keys:
+            return 0  # a cycle: resolving it will say so
+        if key not in sizes:
+            below = [name for name in values if name == key or name.startswith((f"{key}.", f"{key}["))]
+            sizes[key] = sum(_literal(str(values[name])) + references(name, open_keys | {key}) for name in below)
+        if sizes[key] > MAX_EXPANDED:
+            raise ConfigError("this value unfolds to too much", where=key, expected=f"at most {MAX_EXPANDED} characters")
+        return sizes[key]
+
+    def references(name: str, open_keys: frozenset[str]) -> int:
+        return sum(size(target, open_keys) for target in _REFERENCE.findall(str(values[name])))
+
+    for name in values:
+        if "${" in str(values[name]):
+            size(name, frozenset())
+
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.\[\]]*)\}")
+
+
+def _literal(text: str) -> int:
+    return len(_REFERENCE.sub("", text)) + 1

@@ -1,0 +1,268 @@
+"""What a pipeline is, after its YAML has been read: frozen, validated, with its plugins in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.errors import ConfigError, Unsuitable, unknown
+from engine.names import SafeName
+from engine.plugin import (
+    Check,
+    Columns,
+    Extractor,
+    FittedTransformer,
+    Metric,
+    Model,
+    Plugin,
+    Splitter,
+    TaskName,
+    Transformer,
+)
+from engine.registry import build, name_of
+from engine.validate import Path, dotted, validated
+
+P = TypeVar("P", bound=Plugin)
+
+
+class Spec(BaseModel):
+    """The base of all parts of a specification: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=lambda name: name.rstrip("_"),
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
+
+
+class Problem(Spec):
+    """The question that the pipeline answers."""
+
+    task: TaskName = Field(description="What kind of answer: a class, a number, or groups that nobody has named.")
+    target: str | None = Field(
+        default=None,
+        description="The column to predict. For clustering: known labels, if there are any, that groups are compared with.",
+    )
+    metric: str | None = Field(default=None, description="The metric that ranks candidates; by default the task's first.")
+    goal: float | None = Field(default=None, description="The value of the metric from which on the question is answered.")
+    features: Columns = Field(default="all", description="The columns of the view that models may see; the target never is.")
+
+
+class Dataset(Spec):
+    """A named source: how it is read, what is expected of its rows, how it is prepared."""
+
+    extract: Extractor = Field(description="The extractor that reads it.")
+    mode: Literal["append", "snapshot"] = Field(
+        default="snapshot", description="append: a new file is a new batch; snapshot: the present files are the dataset."
+    )
+    key: tuple[str, ...] = Field(default=(), description="The columns that identify a row.")
+    time: str | None = Field(default=None, description="The column that says when a row happened.")
+    expect: tuple[Check, ...] = Field(default=(), description="Rules; rows that break one go to quarantine.")
+    prepare: tuple[Transformer, ...] = Field(default=(), description="Steps that repair and derive; none of them is fitted.")
+
+
+class Join(Spec):
+    """A dataset joined to the view's rows, each of which stays."""
+
+    with_: SafeName = Field(description="The dataset to join.")
+    on: tuple[str, ...] = Field(min_length=1, description="The columns that are equal on both sides.")
+    suffix: str | None = Field(
+        default=None, description="Added to the dataset's columns that exist already; by default _ and the dataset's name."
+    )
+    many: bool = Field(default=False, description="Allow several rows of the dataset to match one row of the view.")
+
+
+class View(Spec):
+    """A feature table: a dataset, others joined to it, and features extracted from the whole."""
+
+    from_: SafeName = Field(description="The dataset whose rows are the rows of the view.")
+    join: tuple[Join, ...] = Field(default=(), description="What is joined to it, in order.")
+    features: tuple[Transformer, ...] = Field(default=(), description="Steps that make features; none of them is fitted.")
+
+
+class Executor(Spec):
+    """Where tasks run."""
+
+    kind: Literal["threads", "local_cluster", "cluster"] = Field(
+        default="threads",
+        description="threads of this process, a cluster of processes on this machine with a dashboard, or one at an address.",
+    )
+    workers: int | None = Field(default=None, ge=1, description="Threads or processes; by default one a core.")
+    address: str | None = Field(default=None, description="The scheduler of kind cluster: tcp://host:port or tls://host:port.")
+    insecure: bool = Field(default=False, description="Allow an address beyond this machine without TLS.")
+    retries: int = Field(default=2, ge=0, description="How often a task that the machine failed is tried again.")
+
+
+class Store(Spec):
+    """Where batches, features, results and the catalog are kept."""
+
+    root: str = Field(default=".levada", description="A folder; on a cluster, one that every worker sees.")
+
+
+class PipelineSpec(Spec):
+    """A whole pipeline. Equal specifications are equal values."""
+
+    name: SafeName = Field(description="The pipeline's name: what was chosen in the group pipeline.")
+    problem: Problem = Field(description="The question.")
+    datasets: dict[SafeName, Dataset] = Field(min_length=1, description="The sources, by name.")
+    view: View = Field(description="The feature table.")
+    encode: tuple[Transformer | FittedTransformer, ...] = Field(
+        default=(), description="Steps fitted on training rows only; they become part of the bundle."
+    )
+    splitter: Splitter = Field(description="How rows become training, validation and test rows.")
+    model: Model = Field(description="The algorithm.")
+    metrics: tuple[Metric, ...] = Field(default=(), description="What is measured; the ranking metric is the first.")
+    executor: Executor = Field(default_factory=Executor, description="Where tasks run.")
+    store: Store = Field(default_factory=Store, description="Where results are kept.")
+    data: str = Field(default="data", description="The folder of the example data, for paths to refer to as ${data}.")
+    keep_going: bool = Field(default=True, description="After a failure, do all that does not depend on it.")
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that ranks candidates."""
+        return self.metrics[0]
+
+
+METRICS: Mapping[TaskName, tuple[str, ...]] = {
+    "classification": (
+        "roc_auc",
+        "accuracy",
+        "balanced_accuracy",
+        "f1",
+        "precision",
+        "recall",
+        "average_precision",
+        "log_loss",
+    ),
+    "regression": ("rmse", "mae", "r2", "median_absolute_error"),
+    "clustering": ("silhouette", "davies_bouldin", "clusters", "adjusted_rand"),
+}
+"""What is measured when the configuration does not say; the first ranks candidates."""
+
+
+def specify(raw: Mapping[str, Any]) -> PipelineSpec:
+    """Return the specification that plain data describes. Raises ``ConfigError`` with the key's path."""
+    values = dict(raw)
+    problem = validated(Problem, _mapping(values.get("problem"), ("problem",)), ("problem",))
+    values["problem"] = problem
+    values["datasets"] = {
+        name: _dataset(node, ("datasets", name)) for name, node in _mapping(values.get("datasets"), ("datasets",)).items()
+    }
+    values["view"] = _view(_mapping(values.get("view"), ("view",)))
+    values["encode"] = _encode(values.get("encode"))
+    values["splitter"] = build("splitter", values.get("splitter"), ("splitter",))
+    values["model"] = build("model", values.get("model"), ("model",))
+    values["metrics"] = _metrics(values.get("metrics"), problem)
+    spec = validated(PipelineSpec, values, ())
+    _check_wiring(spec)
+    return spec
+
+
+def _dataset(node: object, path: Path) -> Dataset:
+    values = _mapping(node, path)
+    if "extract" in values:
+        values["extract"] = build("extractor", values["extract"], (*path, "extract"))
+    values["expect"] = _plugins("check", values.get("expect"), (*path, "expect"))
+    values["prepare"] = _unfitted(values.get("prepare"), (*path, "prepare"))
+    return validated(Dataset, values, path)
+
+
+def _view(values: dict[str, Any]) -> View:
+    values["features"] = _unfitted(values.get("features"), ("view", "features"))
+    values["join"] = tuple(
+        validated(Join, _mapping(node, ("view", "join", number)), ("view", "join", number))
+        for number, node in enumerate(_list(values.get("join"), ("view", "join")))
+    )
+    return validated(View, values, ("view",))
+
+
+def _encode(node: object) -> tuple[Plugin, ...]:
+    steps = _plugins("transformer", node, ("encode",))
+    for number, step in enumerate(steps):
+        if isinstance(step, Transformer) and (step.scope == "table" or name_of(type(step)) == "filter"):
+            raise ConfigError(
+                f"'{name_of(type(step))}' can not stand under encode: it changes which rows there are",
+                where=dotted(("encode", number, "use")),
+                hint="move it to datasets.<name>.prepare or view.features",
+            )
+    return steps
+
+
+def _unfitted(node: object, path: Path) -> tuple[Plugin, ...]:
+    steps = _plugins("transformer", node, path)
+    for number, step in enumerate(steps):
+        if isinstance(step, FittedTransformer):
+            raise ConfigError(
+                f"'{name_of(type(step))}' is fitted, and nothing fitted may stand under {path[-1]}: it would learn from rows "
+                "that the model is tested on",
+                where=dotted((*path, number, "use")),
+                hint="move this step to encode, where it learns from training rows only",
+            )
+    return steps
+
+
+def _metrics(node: object, problem: Problem) -> tuple[Plugin, ...]:
+    """Return the metrics to measure, the ranking one first; by default the task's usual ones."""
+    chosen = _plugins("metric", node, ("metrics",)) if node else ()
+    if not chosen:
+        chosen = tuple(build("metric", name) for name in METRICS[problem.task])
+    if problem.metric is not None:
+        first = build("metric", problem.metric, ("problem", "metric"))
+        chosen = (first, *(metric for metric in chosen if type(metric) is not type(first)))
+    for metric in chosen:
+        if isinstance(metric, Metric) and problem.task not in metric.tasks:
+            raise ConfigError(
+                f"the metric '{name_of(type(metric))}' does not measure {problem.task}",
+                where="problem.metric" if metric is chosen[0] else "metrics",
+                expected="one of " + ", ".join(METRICS[problem.task]),
+            )
+    return chosen
+
+
+def _check_wiring(spec: PipelineSpec) -> None:
+    """Check what only shows when the parts are seen together."""
+    if spec.view.from_ not in spec.datasets:
+        raise unknown("dataset", spec.view.from_, spec.datasets, where="view.from")
+    for number, join in enumerate(spec.view.join):
+        if join.with_ not in spec.datasets:
+            raise unknown("dataset", join.with_, spec.datasets, where=dotted(("view", "join", number, "with")))
+    if spec.problem.target is None and spec.problem.task != "clustering":
+        raise ConfigError(f"{spec.problem.task} needs a target", where="problem.target", expected="the column to predict")
+    if spec.problem.target is not None and spec.problem.target in spec.problem.features:
+        raise ConfigError(
+            f"the target '{spec.problem.target}' is also a feature: the model would be given the answer",
+            where="problem.features",
+            hint=f"remove '{spec.problem.target}' from the features",
+        )
+    if spec.model.task != spec.problem.task:
+        raise Unsuitable(
+            f"the model '{name_of(type(spec.model))}' is for {spec.model.task}, the problem is {spec.problem.task}",
+            where="model.use",
+            hint=f"choose a model for {spec.problem.task}: `levada plugins model` lists them",
+        )
+    if spec.executor.kind == "cluster" and spec.executor.address is None:
+        raise ConfigError("a cluster needs an address", where="executor.address", expected="tcp://host:port")
+
+
+def _plugins(kind: str, node: object, path: Path) -> tuple[Plugin, ...]:
+    return tuple(build(kind, item, (*path, number)) for number, item in enumerate(_list(node, path)))
+
+
+def _mapping(node: object, path: Path) -> dict[str, Any]:
+    if not isinstance(node, dict):
+        what = f"the key '{path[-1]}' is missing" if node is None else f"wrong value for '{path[-1]}'"
+        raise ConfigError(what, where=dotted(path), expected="a mapping", found="" if node is None else repr(node)[:80])
+    return dict(node)
+
+
+def _list(node: object, path: Path) -> list[Any]:
+    if node is None:
+        return []
+    if not isinstance(node, list):
+        raise ConfigError(f"wrong value for '{path[-1]}'", where=dotted(path), expected="a list", found=repr(node)[:80])
+    return node

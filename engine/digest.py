@@ -1,0 +1,164 @@
+"""Digests that say whether two things are the same: values, files, code.
+
+All digests are BLAKE3, 128 bits, in hex. Digests of values go through one canonical JSON, so they do not depend on
+the order of keys, on the process or on the machine.
+"""
+
+import ast
+import json
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib import metadata
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TypeAlias
+
+from blake3 import blake3
+
+Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+"""Plain data: what JSON can say."""
+
+_HEX = 32
+_FIRST_PARTY = ("engine", "plugins")
+
+
+def canonical(value: object) -> str:
+    """Return the one JSON text of a plain value: sorted keys, no spaces, NaN refused with ``ValueError``."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def of_text(*parts: str) -> str:
+    """Return the digest of texts, each with its length, so that ("ab", "c") and ("a", "bc") differ."""
+    joined = "".join(f"{len(part)}:{part}" for part in parts)
+    return blake3(joined.encode("utf-8", "surrogatepass")).hexdigest()[:_HEX]
+
+
+def of_value(value: object) -> str:
+    """Return the digest of a plain value."""
+    return of_text(canonical(value))
+
+
+def of_file(path: Path) -> str:
+    """Return the digest of a file's bytes. Memory-mapped; raises ``OSError`` as ``open`` would."""
+    hasher = blake3()
+    hasher.update_mmap(path)
+    return hasher.hexdigest()[:_HEX]
+
+
+def of_code(*modules: str) -> str:
+    """Return the digest of modules' code and of all the first-party code that they import, however indirectly.
+
+    First-party is ``engine``, ``plugins`` and whatever is imported from outside the installed packages (a user's own
+    helper beside their plugins). What counts of a module is its syntax tree without docstrings: comments and
+    formatting do not. Of a third-party distribution the version counts.
+    """
+    closure: dict[str, str] = {}
+    todo = list(modules)
+    while todo:
+        name = todo.pop()
+        if name in closure:
+            continue
+        tree, imports = _module(name)
+        closure[name] = tree
+        todo += imports
+    return of_value(closure)
+
+
+@cache
+def _module(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return a module's own digest and the modules it imports; for third-party modules its version and nothing."""
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return "", ()
+    spec = _spec(name)
+    if spec is None:
+        return "missing", ()
+    if spec.origin is None or not spec.origin.endswith(".py"):
+        return ("namespace" if spec.submodule_search_locations else "built-in"), ()
+    if top not in _FIRST_PARTY and _installed(spec.origin):
+        return _version(top), ()
+    tree = ast.parse(Path(spec.origin).read_bytes())
+    imports = tuple(sorted(set(_imports(tree, name, is_package=bool(spec.submodule_search_locations)))))
+    return of_text(ast.dump(_without_docstrings(tree))), imports
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    try:
+        return find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+def _installed(origin: str) -> bool:
+    return "site-packages" in origin or "dist-packages" in origin
+
+
+def _imports(tree: ast.Module, module: str, *, is_package: bool) -> Iterator[str]:
+    """Yield every module that a tree imports, wherever the statement stands, parents included.
+
+    ``from a import b`` may name the module ``a.b``: it is yielded when there is such a module.
+    """
+    package = module if is_package else module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parent = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
+                base = f"{parent}.{base}".rstrip(".")
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names if _is_module(f"{base}.{alias.name}"))]
+        else:
+            continue
+        for name in names:
+            top, *rest = name.split(".")
+            if _is_third_party(top):
+                yield top  # one version for all of a distribution
+                continue
+            for depth in range(len(rest) + 1):
+                yield ".".join([top, *rest[:depth]])
+
+
+@cache
+def _is_third_party(top: str) -> bool:
+    if top in _FIRST_PARTY:
+        return False
+    spec = _spec(top)
+    return spec is None or spec.origin is None or _installed(spec.origin) or top in sys.stdlib_module_names
+
+
+@cache
+def _is_module(name: str) -> bool:
+    return not _is_third_party(name.partition(".")[0]) and _spec(name) is not None
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+                node.body = node.body[1:]
+    return tree
+
+
+@cache
+def _version(top: str) -> str:
+    """Return the version of the distribution that provides a top-level module."""
+    try:
+        return metadata.version(top)
+    except metadata.PackageNotFoundError:
+        names = _distributions().get(top, [])
+        return ",".join(f"{name} {metadata.version(name)}" for name in sorted(set(names)))
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(metadata.packages_distributions())
+
+
+def forget() -> None:
+    """Forget what was read of modules: for a notebook or a test in which code changes while it runs."""
+    for remembered in (_module, _is_module, _is_third_party, _version, _distributions):
+        remembered.cache_clear()

@@ -1,0 +1,146 @@
+"""From a graph to the outcomes of its tasks.
+
+In: a graph, the store and catalog, an executor. Out: an ``Execution``. First everything that is already known is looked
+up, here; what remains is sent out, and committed as it ends. Workers never see the catalog.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.config.spec import Executor
+from engine.errors import Interrupted, LevadaError
+from engine.execute.committer import Committer
+from engine.execute.executors import Call, run_calls
+from engine.execute.perform import Outcome, Setting, StageFunction
+from engine.graph import Graph, Task
+from engine.stores.artifacts import Artifact, ArtifactStore
+from engine.stores.catalog import Catalog, Known, Memory
+
+__all__ = ["Execution", "Outcome", "Watcher", "execute", "resolve"]
+
+
+class Watcher:
+    """Is told how an execution goes, in the coordinator's thread. Does nothing; override what is of interest."""
+
+    def begin(self, graph: Graph) -> None:
+        """Be told what will be done."""
+
+    def ended(self, task: Task, outcome: Outcome) -> None:
+        """Be told what became of a task; inputs come before what needs them."""
+
+    def note(self, text: str) -> None:
+        """Be told what a person should know meanwhile: the address of a dashboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """The outcome of every task of a graph, by key."""
+
+    graph: Graph
+    outcomes: Mapping[str, Outcome]
+
+    def artifact(self, key: str) -> Artifact | None:
+        """Return a task's result, None when it failed or was skipped."""
+        return self.outcomes[key].artifact
+
+    def failures(self) -> list[tuple[Task, LevadaError]]:
+        """Return the tasks that failed, in order, each with its cause. What was skipped for them is not among them."""
+        ended = ((self.graph[key], outcome.error) for key, outcome in self.outcomes.items())
+        return [(task, error) for task, error in ended if error is not None]
+
+    def count(self, status: str) -> int:
+        """Return how many tasks ended so."""
+        return sum(outcome.status == status for outcome in self.outcomes.values())
+
+
+def resolve(graph: Graph, known: Known, store: ArtifactStore) -> dict[str, Outcome]:
+    """Return the outcome of every task whose result is known, because the results of its inputs are."""
+    found: dict[str, Outcome] = {}
+    for key, task in graph.items():
+        inputs = [found.get(source) for source in task.inputs]
+        contents = tuple(outcome.artifact.digest for outcome in inputs if outcome is not None and outcome.artifact is not None)
+        if len(contents) == len(inputs):
+            hit = known.get(task.recipe, _NOTHING).get(task.memo(contents))
+            if hit is not None and store.holds(hit):
+                found[key] = Outcome("reused", hit, contents)
+    return found
+
+
+def execute(
+    graph: Graph,
+    store: ArtifactStore,
+    catalog: Catalog,
+    executor: Executor,
+    *,
+    run: str = "",
+    keep_going: bool = True,
+    watchers: Sequence[Watcher] = (),
+    find: Callable[[str], StageFunction] | None = None,
+) -> Execution:
+    """Return the outcomes of a graph's tasks; what was done before is looked up, what ends is committed at once.
+
+    Without ``keep_going`` nothing new is begun after the first failure. ``find`` replaces the look-up of stage functions.
+    Ctrl-C raises ``Interrupted``; what had ended by then is committed.
+    """
+    for watcher in watchers:
+        watcher.begin(graph)
+    known = catalog.known(task.recipe for task in graph.values())
+    outcomes = resolve(graph, known, store)
+    for key, outcome in outcomes.items():
+        for watcher in watchers:
+            watcher.ended(graph[key], outcome)
+    remaining = graph.without(outcomes)
+    if not remaining:
+        return Execution(graph, outcomes)
+
+    setting = Setting(store, executor.retries, _folders(), find)
+    with Committer(catalog) as committer:
+
+        def done(task: Task, outcome: Outcome) -> None:
+            outcomes[task.key] = outcome
+            if outcome.status == "ran" and outcome.artifact is not None:
+                committer.add(Memory.of(task, outcome.contents, outcome.artifact, run))
+            for watcher in watchers:
+                watcher.ended(task, outcome)
+            if outcome.error is not None and not keep_going:
+                raise _Stopped
+
+        def note(text: str) -> None:
+            for watcher in watchers:
+                watcher.note(text)
+
+        try:
+            run_calls(executor, setting, _calls(remaining, outcomes, known), done, note)
+        except _Stopped:
+            outcomes |= {task.key: Outcome("skipped") for task in remaining if task.key not in outcomes}
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted", hint="run the same command again: it goes on from here") from error
+    return Execution(graph, {key: outcomes[key] for key in graph})
+
+
+class _Stopped(Exception):  # noqa: N818  it is no error: it ends a run that was told to stop at the first failure
+    """The first failure of a run that does not keep going."""
+
+
+def _calls(remaining: Iterable[Task], outcomes: Mapping[str, Outcome], known: Known) -> list[Call]:
+    """Return what is to be performed; inputs that have ended stand for themselves."""
+    return [
+        Call(
+            task,
+            known.get(task.recipe, _NOTHING),
+            tuple(outcomes.get(source, source) for source in task.inputs),
+        )
+        for task in remaining
+    ]
+
+
+_NOTHING: Mapping[str, Artifact] = {}
+
+
+def _folders() -> tuple[str, ...]:
+    """Return the folders with plugins of the user's, for workers in other processes."""
+    return tuple(path for path in sys.path if path and (Path(path) / "plugins").is_dir())

@@ -1,0 +1,138 @@
+"""Where tasks run: Dask's threads in this process, its processes on this machine, or a scheduler elsewhere.
+
+Each executor takes calls and reports outcomes as they end, in the coordinator's own thread. Dask's only room.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from engine.config.spec import Executor
+from engine.errors import ConfigError, HostError
+from engine.execute.perform import Outcome, Setting, perform
+from engine.graph import Task
+from engine.stores.artifacts import Artifact
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Done = Callable[[Task, Outcome], None]
+
+_CONNECT_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A task to perform, what is known of its recipe, and its inputs: calls before it, or outcomes already there."""
+
+    task: Task
+    known: Mapping[str, Artifact]
+    inputs: tuple[str | Outcome, ...]
+
+
+def run_calls(executor: Executor, setting: Setting, calls: Sequence[Call], done: Done, note: Callable[[str], None]) -> None:
+    """Perform all calls; ``done`` is called with each outcome, ``note`` with what a person should know meanwhile."""
+    names = {call.task.key: (call.task.label, call.task.index, call.task.key) for call in calls}
+    graph = {
+        names[call.task.key]: (
+            perform,
+            setting,
+            call.task,
+            call.known,
+            *(names[given] if isinstance(given, str) else given for given in call.inputs),
+        )
+        for call in calls
+    }
+    tasks = {names[call.task.key]: call.task for call in calls}
+    if executor.kind == "threads":
+        _run_threads(executor, graph, tasks, done)
+    else:
+        with _client(executor, note) as client:
+            _run_distributed(client, graph, tasks, done)
+
+
+def _run_threads(executor: Executor, graph: dict[Any, Any], tasks: Mapping[Any, Task], done: Done) -> None:
+    import dask.threaded
+    from dask.callbacks import Callback
+
+    def ended(name: Any, outcome: Outcome, _graph: object, _state: object, _worker: object) -> None:
+        done(tasks[name], outcome)
+
+    with Callback(posttask=ended):
+        dask.threaded.get(graph, list(graph), num_workers=executor.workers or os.cpu_count())
+
+
+def _run_distributed(client: Client, graph: dict[Any, Any], tasks: Mapping[Any, Task], done: Done) -> None:
+    from distributed import as_completed
+
+    futures = client.get(graph, list(graph), sync=False)
+    names = {future.key: name for future, name in zip(futures, graph, strict=True)}
+    for future in as_completed(futures):
+        task = tasks[names[future.key]]
+        try:
+            outcome = future.result()
+        except Exception as error:  # noqa: BLE001  a lost worker, or whatever else Dask has to say
+            found = f"{type(error).__name__}: {error}"[:300]
+            hint = "did the worker run out of memory? use fewer workers, or larger ones"
+            outcome = Outcome("failed", error=HostError(f"{task.label}: the cluster lost this task", found=found, hint=hint))
+        done(task, outcome)
+
+
+@contextmanager
+def _client(executor: Executor, note: Callable[[str], None]) -> Iterator[Client]:
+    """Connect to the cluster that an executor names, or start one that lives as long as the context."""
+    from distributed import Client, LocalCluster
+
+    if executor.kind == "cluster":
+        address = executor.address or ""
+        check_address(address, insecure=executor.insecure)
+        try:
+            client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        except OSError as error:
+            raise HostError(f"no Dask scheduler answers at {address}", found=str(error)[:200]) from error
+        with client:
+            note(f"cluster of {len(client.scheduler_info()['workers'])} workers at {address}")
+            yield client
+        return
+    workers = executor.workers or os.cpu_count() or 1
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",  # Dask would open the dashboard to the network
+            dashboard_address="127.0.0.1:0",
+            env={"POLARS_MAX_THREADS": threads},
+            silence_logs=40,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        note(f"dashboard at {cluster.dashboard_link}")
+        yield client
+
+
+def check_address(address: str, *, insecure: bool) -> None:
+    """Refuse to send work in clear text to another machine unless told to."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("tcp", "tls") or not parts.hostname:
+        raise ConfigError("wrong value for 'address'", where="executor.address", expected="tcp://host:port", found=address)
+    if parts.scheme == "tcp" and not insecure and not _is_loopback(parts.hostname):
+        raise ConfigError(
+            f"{address} would send tasks and results unencrypted to another machine",
+            where="executor.address",
+            expected="tls://, with certificates in Dask's own configuration",
+            hint="executor.insecure=true allows it on a network that you trust",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

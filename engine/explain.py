@@ -1,0 +1,194 @@
+"""Answers questions about what would run, what ran and where things came from. Reads the catalog and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from engine.config.spec import PipelineSpec
+from engine.errors import DataError
+from engine.execute import resolve
+from engine.graph import Graph, Task
+from engine.runs import compile_all, opened
+from engine.stores.catalog import Batch, Catalog, Memory, SqliteCatalog
+
+
+def explain(spec: PipelineSpec) -> dict[str, Any]:
+    """Return, for each stage, how many tasks would run or be reused, and for what would run, why.
+
+    What takes the result of a task that would run is counted as if it ran too; if that result turns out as it was, it
+    will not.
+    """
+    with opened(spec) as (store, catalog):
+        (compiled,) = compile_all([spec], catalog, final=True)
+        graph = compiled.graph
+        found = resolve(graph, catalog.known(task.recipe for task in graph.values()), store)
+        before = catalog.latest(graph.stages())
+        reasons = {key: _reason(task, graph, found, before) for key, task in graph.items() if key not in found}
+        return {
+            "pipeline": spec.name,
+            "stages": [
+                {
+                    "label": label,
+                    "tasks": len(tasks),
+                    "run": sum(task.key in reasons for task in tasks),
+                    "reuse": sum(task.key in found for task in tasks),
+                    "reasons": _counted(reasons[task.key] for task in tasks if task.key in reasons),
+                }
+                for label, tasks in graph.stages().items()
+            ],
+        }
+
+
+def _reason(task: Task, graph: Graph, found: Mapping[str, Any], before: Mapping[tuple[str, int], Memory]) -> str:
+    """Return why a task would run."""
+    waits = dict.fromkeys(graph[source].label for source in task.inputs if source not in found)
+    old = before.get((task.label, task.index))
+    if old is None:
+        return "never ran"
+    when = datetime.fromtimestamp(old.created).astimezone().strftime("%Y-%m-%d %H:%M")
+    if old.params != task.params:
+        return f"{_changed(json.loads(old.params), json.loads(task.params))} changed since {when}"
+    if old.code != task.code:
+        return f"code changed since {when}"
+    if waits:
+        return f"takes the result of {', '.join(waits)}"
+    contents = tuple(found[source].artifact.digest for source in task.inputs)
+    if contents != old.contents:
+        return f"its input changed since {when}"
+    return "its result is no longer in the store"
+
+
+def _changed(old: Any, new: Any, path: str = "") -> str:
+    """Return the path of the first parameter that differs, with both values if they are short."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            if old.get(key) != new.get(key):
+                return _changed(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (left, right) in enumerate(zip(old, new, strict=True)):
+            if left != right:
+                return _changed(left, right, f"{path}[{number}]")
+    before, after = json.dumps(old), json.dumps(new)
+    return f"{path} ({before} -> {after})" if len(before) + len(after) < 60 else path
+
+
+def _counted(reasons: Iterable[str]) -> list[str]:
+    counts: dict[str, int] = {}
+    for reason in reasons:
+        counts[reason] = counts.get(reason, 0) + 1
+    return [reason if count == 1 else f"{reason} ({count} tasks)" for reason, count in counts.items()]
+
+
+def list_runs(root: Path) -> list[dict[str, Any]]:
+    """Return the runs of a store, newest first."""
+    catalog = _catalog(root)
+    try:
+        return [
+            {
+                "id": run.id,
+                "pipeline": run.pipeline,
+                "status": run.status,
+                "started": datetime.fromtimestamp(run.started, UTC).isoformat(timespec="seconds"),
+                "seconds": round(run.ended - run.started, 1) if run.ended else None,
+                "answer": _answer(run.summary.get("question") or {}),
+                "overrides": " ".join(run.summary.get("overrides", [])),
+            }
+            for run in catalog.runs()
+        ]
+    finally:
+        catalog.close()
+
+
+def _answer(question: Mapping[str, Any]) -> str:
+    return f"{question['metric']} {question['answer']:.4f}" if question.get("answer") is not None else ""
+
+
+def lineage(root: Path, id: str) -> dict[str, Any]:
+    """Return where a run, a batch or a result came from and what came of it, as indented lines.
+
+    ``id`` may be the beginning of an id. Raises ``DataError`` when nothing is known of it.
+    """
+    catalog = _catalog(root)
+    try:
+        run = catalog.run(id)
+        if run is not None:
+            lines = _run_lines(run.summary)
+            return {"title": f"run {run.id} of {run.pipeline}, {run.status}", "from": lines, "to": []}
+        batch = next((batch for batch in catalog.batches() if batch.id.startswith(id)), None)
+        if batch is not None:
+            return {"title": _batch_line(batch), "from": _source_lines(batch), "to": _uses(catalog, _artifacts(catalog, batch))}
+        memory = catalog.origin(id) if id else None
+        if memory is not None:
+            title = f"{memory.label} {memory.index}: {memory.artifact.digest}"
+            return {"title": title, "from": _origins(catalog, memory), "to": _uses(catalog, [memory.artifact.digest])}
+    finally:
+        catalog.close()
+    raise DataError(f"nothing is known of '{id}'", hint="`levada runs` lists runs; reports name batches")
+
+
+def _run_lines(summary: Mapping[str, Any]) -> list[tuple[int, str]]:
+    history = summary.get("lineage", {})
+    lines = [(0, f"code {history.get('commit') or 'outside of git'}")] if history else []
+    for batch in history.get("batches", []):
+        lines.append((0, f"{batch['dataset']} batch {batch['id']} ({batch['sequence']}), committed {batch['created']}"))
+        lines += [(1, source) for source in batch["sources"]]
+    return lines
+
+
+def _batch_line(batch: Batch) -> str:
+    return f"{batch.dataset} batch {batch.id} ({batch.sequence}), {batch.rows:,} rows"
+
+
+def _source_lines(batch: Batch) -> list[tuple[int, str]]:
+    return [(0, f"{part.source}  {part.rows:,} rows, {part.quarantined:,} quarantined") for part in batch.partitions]
+
+
+def _artifacts(catalog: Catalog, batch: Batch) -> list[str]:
+    """Return the digests of the artifacts that are a batch's partitions."""
+    files = {part.digest for part in batch.partitions}
+    memories = catalog.latest([f"{batch.dataset}.ingest"]).values()
+    return [memory.artifact.digest for memory in memories if memory.artifact.file and memory.artifact.file.digest in files]
+
+
+def _origins(catalog: Catalog, memory: Memory, depth: int = 0, seen: set[str] | None = None) -> list[tuple[int, str]]:
+    """Return what a result was made of, back to the files, each stage once."""
+    seen = set() if seen is None else seen
+    lines = []
+    for content in memory.contents:
+        source = catalog.origin(content)
+        if source is None or source.label in seen:
+            continue
+        seen.add(source.label)
+        told = source.artifact.data() if source.label.endswith(".ingest") else {}
+        count = sum(1 for other in memory.contents if (found := catalog.origin(other)) and found.label == source.label)
+        note = f" and {count - 1} more" if count > 1 else ""
+        lines.append((depth, f"{source.label}{note}  {told.get('source', source.artifact.digest)}"))
+        lines += _origins(catalog, source, depth + 1, seen)
+    return lines
+
+
+def _uses(catalog: Catalog, contents: Iterable[str]) -> list[tuple[int, str]]:
+    """Return the stages that what came of results, and what came of that."""
+    lines: list[tuple[int, str]] = []
+    seen: set[str] = set()
+    level, depth = list(contents), 0
+    while level:
+        memories = [memory for content in level for memory in catalog.uses(content) if memory.memo not in seen]
+        seen |= {memory.memo for memory in memories}
+        counts: dict[str, int] = {}
+        for label in (memory.label for memory in {memory.memo: memory for memory in memories}.values()):
+            counts[label] = counts.get(label, 0) + 1
+        lines += [(depth, f"{label}  {count} result{'s' * (count > 1)}") for label, count in counts.items()]
+        level, depth = list({memory.artifact.digest for memory in memories}), depth + 1
+    return lines
+
+
+def _catalog(root: Path) -> SqliteCatalog:
+    file = root / "catalog.sqlite"
+    if not file.exists():
+        raise DataError(f"there is no store at {root}", hint="run a pipeline first, or name the store with store.root=…")
+    return SqliteCatalog(file)

@@ -1,0 +1,52 @@
+"""Names that are safe to put into paths, keys and SQL, and text that must never be shown."""
+
+import os
+import re
+import time
+import uuid
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+_SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+
+def _check(text: str) -> str:
+    if not _SAFE.fullmatch(text):
+        raise ValueError("a name starts with a letter and has letters, digits and _ only, 64 at most")
+    return text
+
+
+SafeName = Annotated[str, AfterValidator(_check)]
+"""A name of a dataset, view or pipeline: it becomes part of paths, so it holds nothing a path could mean."""
+
+
+class Secret(str):
+    """Text that prints as ``***``: a password, a token, a URI with either.
+
+    It is the text itself only where a driver is given it (``reveal``); ``str()``, ``repr()``, ``format()`` and
+    logging show stars, so that no report, message or log can leak it.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def reveal(self) -> str:
+        """Return the text, to hand it to the driver that needs it."""
+        return str.__str__(self)
+
+
+def new_id() -> str:
+    """Return a UUIDv7 (RFC 9562): ids sort by the time at which they were made, to a fraction of a millisecond."""
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = rest * 4096 // 1_000_000  # the 12 bits after the version, as the RFC's method 3 has it
+    tail = int.from_bytes(os.urandom(8), "big") & (2**62 - 1)
+    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | tail))

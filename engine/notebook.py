@@ -1,0 +1,73 @@
+"""Levada as a library: load, plan and run pipelines, and see the results in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from engine.config.compose import load
+from engine.config.spec import PipelineSpec
+from engine.errors import LevadaError
+from engine.explain import explain
+from engine.report import render_run
+from engine.runs import Run, run_pipeline
+from engine.sweep import Sweep, Trial, run_sweep
+
+__all__ = ["Plan", "load", "plan", "report", "run", "sweep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would run, stage by stage, and why. ``stages`` is plain data."""
+
+    stages: Sequence[Mapping[str, Any]]
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(stage['label'])}</td><td>{stage['tasks']}</td><td>{stage['run']}</td><td>{stage['reuse']}</td>"
+            f"<td style='text-align:left'>{escape('; '.join(stage['reasons']))}</td></tr>"
+            for stage in self.stages
+        )
+        return f"<table><tr><th>stage</th><th>tasks</th><th>run</th><th>reuse</th><th>why</th></tr>{rows}</table>"
+
+
+def _specified(pipeline: PipelineSpec | str, overrides: Sequence[str]) -> tuple[PipelineSpec, list[str]]:
+    if isinstance(pipeline, PipelineSpec):
+        return pipeline, []
+    given = [f"pipeline={pipeline}", *overrides]
+    return load(given), given
+
+
+def plan(pipeline: PipelineSpec | str, *overrides: str) -> Plan:
+    """Return what would run: ``plan("flights", "model=random_forest")``. Nothing is computed."""
+    return Plan(explain(_specified(pipeline, overrides)[0])["stages"])
+
+
+def run(pipeline: PipelineSpec | str, *overrides: str) -> Run:
+    """Run a pipeline and return its results: ``run("penguins", "splitter.seed=3").metrics["test"]``.
+
+    Raises the first failure; everything that had ended before is kept for the next run.
+    """
+    spec, given = _specified(pipeline, overrides)
+    found = run_pipeline(spec, overrides=given)
+    found.raise_failure()
+    return found
+
+
+def sweep(pipeline: str, *trials: Sequence[str]) -> Sweep:
+    """Run several variants of a pipeline as one graph: ``sweep("penguins", ["model=ridge"], ["model=random_forest"])``."""
+    found = []
+    for number, overrides in enumerate(trials):
+        given = (f"pipeline={pipeline}", *overrides)
+        try:
+            found.append(Trial(number, given, load(given)))
+        except LevadaError as error:
+            found.append(Trial(number, given, error))
+    return run_sweep(found)
+
+
+def report(found: Run) -> str:
+    """Return a run's report as one HTML page."""
+    return render_run(dict(found.summary))

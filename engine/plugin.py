@@ -1,0 +1,305 @@
+"""What a plugin author must read: the kinds of plugins, and what each is asked for.
+
+A plugin is a frozen class whose annotated fields are its YAML parameters. It keeps no state: what it learns is
+returned. A field that would be a Python keyword ends in an underscore (``with_`` is ``with`` in YAML). Put the class
+into ``plugins/<kind>s/<name>.py`` and it is known under its class name in snake_case: ``OneHot`` is ``one_hot``.
+
+    from engine.plugin import Transformer
+
+    class Ratio(Transformer):
+        \"\"\"Divide one column by another.\"\"\"
+
+        over: str
+        under: str
+        into: str
+
+        def apply(self, frame):
+            return frame.with_columns((pl.col(self.over) / pl.col(self.under)).alias(self.into))
+
+Loads Polars and pydantic, and neither Dask, Hydra nor a database driver.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import polars as pl
+import polars.selectors as cs
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from engine.errors import DataError, nearest
+
+TARGET = "__target__"
+"""The column that holds the target wherever frames are encoded: text for classes, Float64 for regression."""
+
+PART = "__part__"
+"""The column that says which part of the segregation a row belongs to."""
+
+PARTS = ("train", "validation", "test")
+
+TaskName: TypeAlias = Literal["classification", "regression", "clustering"]
+
+Columns: TypeAlias = Literal["all", "numeric", "text", "boolean", "temporal"] | tuple[str, ...]
+"""Which columns a step works on: a list of names, or all of a type."""
+
+_GROUPS = {
+    "all": cs.all(),
+    "numeric": cs.numeric(),
+    "text": cs.string() | cs.categorical() | cs.enum(),
+    "boolean": cs.boolean(),
+    "temporal": cs.temporal(),
+}
+
+
+def choose(columns: Columns, schema: pl.Schema) -> list[str]:
+    """Return the names that ``columns`` means in a schema, in the schema's order for groups.
+
+    The target and the part are never among them. A listed name that is not there raises ``DataError`` with the
+    nearest one that is.
+    """
+    names = [name for name in schema.names() if name not in (TARGET, PART)]
+    if isinstance(columns, str):
+        return [name for name in cs.expand_selector(schema, _GROUPS[columns]) if name in names]
+    require(columns, names)
+    return list(columns)
+
+
+def require(columns: tuple[str, ...] | list[str], known: list[str]) -> None:
+    """Raise ``DataError`` with the nearest name unless every one of ``columns`` is known."""
+    for column in columns:
+        if column not in known:
+            near = nearest(column, known)
+            raise DataError(
+                f"no column '{column}'",
+                expected="one of " + ", ".join(known),
+                hint=f"did you mean '{near}'?" if near else "",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePartition:
+    """A piece of a source that one task reads: a file, a range of keys.
+
+    ``fingerprint`` changes whenever the piece's contents may have changed; equal means it need not be read again.
+    """
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an extractor found without reading data. ``columns`` is None when the names are not known yet."""
+
+    partitions: tuple[SourcePartition, ...]
+    columns: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which columns of a view mean what, for splitters: ``key`` may be empty, the others None."""
+
+    task: TaskName
+    target: str | None
+    key: tuple[str, ...]
+    time: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a person should know of: a stable code, one sentence, and what to do about it."""
+
+    code: str
+    message: str
+    advice: str
+
+
+class Plugin(BaseModel):
+    """The base of all kinds: frozen, its fields are its parameters, unknown parameters are refused."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=lambda name: name.rstrip("_"),
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
+
+    kind: ClassVar[str]
+
+
+class Extractor(Plugin):
+    """Reads a dataset from where it is."""
+
+    kind: ClassVar[str] = "extractor"
+
+    @abstractmethod
+    def plan(self) -> Source:
+        """Return the partitions and the columns, from metadata only: names, sizes, headers, never rows.
+
+        Partitions come in a stable order. Raises ``DataError`` when there is nothing, or partitions do not agree.
+        """
+
+    @abstractmethod
+    def read(self, partition: SourcePartition, *, thorough: bool = False) -> pl.LazyFrame:
+        """Return the rows of one partition, in their order.
+
+        Types may be learned from a sample first, as long as a wrong guess fails when the frame is collected: it is
+        then asked for again with ``thorough``, and types are learned from every row.
+        """
+
+    def verify(self, partition: SourcePartition, written: pl.LazyFrame) -> None:  # noqa: B027  nothing to verify is a fair answer
+        """Raise ``DataError`` if what was read can not be all there was. Called before it becomes visible."""
+
+
+class Check(Plugin):
+    """A rule that every row must keep; a row that breaks it goes to quarantine with the reason."""
+
+    kind: ClassVar[str] = "check"
+
+    on_fail: Literal["quarantine", "warn", "stop"] = Field(
+        default="quarantine",
+        description="What becomes of a row that breaks the rule: set aside with the reason, kept with a warning, or the run stops.",
+    )
+
+    @abstractmethod
+    def violations(self) -> pl.Expr:
+        """Return a boolean expression, true where a row breaks the rule, never null."""
+
+    @abstractmethod
+    def needs(self) -> tuple[str, ...]:
+        """Return the columns that the rule looks at."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return the rule in words, for the quarantine: ``distance is between 1 and 6000``."""
+
+
+class Transformer(Plugin):
+    """A change of a frame that learns nothing from it.
+
+    ``scope`` is ``row`` when a row's result depends on that row alone: then partitions are worked on apart, and
+    consecutive steps become one lazy plan. It is ``table`` when rows must be seen together.
+    """
+
+    kind: ClassVar[str] = "transformer"
+    scope: ClassVar[Literal["row", "table"]] = "row"
+
+    @abstractmethod
+    def apply(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """Return the changed frame, lazy, the order of rows kept. The frame given is not modified."""
+
+
+class FittedTransformer(Plugin):
+    """A change of a frame that is first learned from training rows.
+
+    Learning is a merge: ``summarize`` looks at one partition, ``merge`` joins two summaries, ``finish`` makes the
+    state. ``merge`` is associative and commutative, and the summary of no rows is its identity, so the state does not
+    depend on how rows were partitioned. Summaries and states are frames: they are stored and sent as such.
+    """
+
+    kind: ClassVar[str] = "transformer"
+    scope: ClassVar[Literal["row"]] = "row"
+
+    @abstractmethod
+    def summarize(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """Return what one partition of training rows tells. The frame has the features and, if any, ``TARGET``."""
+
+    @abstractmethod
+    def merge(self, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
+        """Return the summary of the rows of both."""
+
+    @abstractmethod
+    def finish(self, summary: pl.DataFrame) -> pl.DataFrame:
+        """Return the state that ``apply`` needs."""
+
+    @abstractmethod
+    def apply(self, frame: pl.LazyFrame, state: pl.DataFrame) -> pl.LazyFrame:
+        """Return the changed frame, row by row, lazy, in order. ``TARGET`` and ``PART`` pass through untouched."""
+
+
+class Selector(Plugin):
+    """A way to rate features, so that the best are kept. Its summaries merge like a fitted transformer's."""
+
+    kind: ClassVar[str] = "selector"
+
+    @abstractmethod
+    def summarize(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """Return what one partition of training rows tells of its numeric features."""
+
+    @abstractmethod
+    def merge(self, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
+        """Return the summary of the rows of both."""
+
+    @abstractmethod
+    def score(self, summary: pl.DataFrame) -> pl.DataFrame:
+        """Return ``column`` (String) and ``score`` (Float64, larger is better), a row a feature."""
+
+
+class Splitter(Plugin):
+    """Assigns every row of a view to train, validation or test. The three shares sum to 1."""
+
+    kind: ClassVar[str] = "splitter"
+
+    train: float = Field(default=0.6, ge=0, le=1, description="Share of rows that models and encodings learn from.")
+    validation: float = Field(default=0.2, ge=0, le=1, description="Share of rows that candidates are compared on.")
+    test: float = Field(default=0.2, ge=0, le=1, description="Share of rows kept for the chosen model alone.")
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> Splitter:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train + validation + test must be 1, but they are {total:g}")
+        if self.train == 0:
+            raise ValueError("train must be more than 0: nothing can be learned from no rows")
+        return self
+
+    @abstractmethod
+    def needs(self, roles: Roles) -> list[str]:
+        """Return the columns that ``assign`` looks at. Raises ``ConfigError`` when a role it needs is not set."""
+
+    @abstractmethod
+    def assign(self, roles: Roles) -> pl.Expr:
+        """Return an expression over the whole view, rows in order, that is one of ``PARTS`` for each row."""
+
+
+class Model(Plugin):
+    """An algorithm that is estimated from rows and then predicts."""
+
+    kind: ClassVar[str] = "model"
+    task: ClassVar[TaskName]
+
+    @abstractmethod
+    def estimate(self, features: pl.DataFrame, target: pl.Series | None) -> Any:
+        """Return the fitted model. Features are numeric; the target is text for classes, Float64 for regression,
+        None for clustering. The same input and parameters give the same model.
+        """
+
+    @abstractmethod
+    def predict(self, fitted: Any, features: pl.DataFrame) -> pl.DataFrame:
+        """Return a row for each row: ``prediction`` (text for classes, Float64, Int64 for clusters) and, where the
+        model can say so, ``probability:<class>`` (Float64, 0 to 1) for each class in sorted order.
+        """
+
+    def importance(self, fitted: Any) -> pl.Series | None:
+        """Return the model's own rating of its features in their order, or None. Permutation works for all."""
+        return None
+
+
+class Metric(Plugin):
+    """A number that says how good predictions are."""
+
+    kind: ClassVar[str] = "metric"
+    tasks: ClassVar[frozenset[TaskName]]
+    greater_is_better: ClassVar[bool] = True
+
+    @abstractmethod
+    def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        """Return the number, or None where it is not defined (one class only, no probabilities, one cluster).
+
+        ``truth`` and ``prediction`` are as in ``Model``; ``features`` are the encoded features of the same rows, for
+        metrics that look at distances.
+        """

@@ -1,0 +1,66 @@
+"""The trials of a sweep, best first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from engine.report.summary import Sweep, Trial
+
+_OTHERS = 4  # metrics beside the one that ranks; more do not fit a page
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A trial in its place; ``bar`` is in percent of the longest, ``rank`` is None where there is nothing to rank."""
+
+    rank: int | None
+    trial: Trial
+    value: float | None
+    bar: float
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Places from the best to the failed; ``goal`` is where it lies on the bars, in percent, if it lies on them."""
+
+    places: tuple[Place, ...]
+    goal: float | None
+    others: tuple[str, ...]
+
+
+def rank(sweep: Sweep) -> Ranking:
+    """Order trials by the question's metric; then those without a value, that failed, that were left out."""
+    metric, sign = sweep.question.metric, -1 if sweep.question.greater_is_better else 1
+    values = {trial.number: _value(trial, metric) for trial in sweep.trials}
+
+    def order(trial: Trial) -> tuple[int, bool, float, int]:
+        value = values[trial.number]
+        fate = {"done": 0, "failed": 1}.get(trial.status, 2)
+        return fate, value is None, 0.0 if value is None else sign * value, trial.number
+
+    known = [value for value in values.values() if value is not None and math.isfinite(value)]
+    # An error or a loss may be below zero throughout: then its size is the bar. Else what is below zero has none.
+    below = bool(known) and max(known) <= 0
+    longest = max((abs(value) if below else value for value in known), default=0.0)
+
+    def length(value: float | None) -> float:
+        if value is None or not longest or not math.isfinite(value):
+            return 0.0
+        return max(0.0, min(100.0, 100 * (abs(value) if below else value) / longest))
+
+    places = []
+    for number, trial in enumerate(sorted(sweep.trials, key=order), start=1):
+        value = values[trial.number]
+        ranked = number if trial.status == "done" and value is not None else None
+        places.append(Place(ranked, trial, value, length(value), trial.number == sweep.best))
+    goal = sweep.question.goal
+    reachable = goal is not None and longest > 0 and 0 <= (-goal if below else goal) <= longest
+    names = dict.fromkeys(name for trial in sweep.trials for name in trial.metrics if name != metric)
+    return Ranking(tuple(places), length(goal) if reachable else None, tuple(names)[:_OTHERS])
+
+
+def _value(trial: Trial, metric: str) -> float | None:
+    value = trial.metrics.get(metric)
+    return None if value is None or math.isnan(value) else value

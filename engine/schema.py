@@ -1,0 +1,108 @@
+"""Describes what a pipeline file may hold: a JSON Schema for editors, and the parameters of a plugin for people."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+
+from engine.config.spec import Dataset, Executor, Join, PipelineSpec, Problem, Spec, Store, View
+from engine.plugin import Plugin
+from engine.registry import KINDS, find, names
+
+
+def plugin_parameters(kind: str, name: str) -> dict[str, Any]:
+    """Return what a plugin does and its parameters, each with type, default and meaning. Raises ``UnknownName``."""
+    plugin = find(kind, name)
+    return {
+        "kind": kind,
+        "name": name,
+        "description": inspect.cleandoc(plugin.__doc__ or ""),
+        "parameters": [
+            {
+                "name": info.alias or field,
+                "type": _type(plugin.__annotations__.get(field, info.annotation)),
+                "default": "required" if info.is_required() else repr(_default(info.default, info.default_factory)),
+                "description": info.description or "",
+            }
+            for field, info in plugin.model_fields.items()
+        ],
+    }
+
+
+def _default(default: Any, factory: Any) -> Any:
+    return factory() if default is PydanticUndefined and factory is not None else default
+
+
+def _type(annotation: object) -> str:
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    return str(text).replace("typing.", "")
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a pipeline file: every key, every plugin and its parameters."""
+    definitions: dict[str, Any] = {kind: {"oneOf": [_use(kind, name) for name in names(kind)]} for kind in KINDS}
+    for spec in (Problem, Dataset, Join, View, Executor, Store):
+        definitions[spec.__name__] = _object(spec)
+    schema = _object(PipelineSpec)
+    schema["properties"].pop("name")
+    schema["properties"]["defaults"] = {"type": "array", "description": "Hydra's defaults list."}
+    schema["required"] = ["problem", "datasets", "view"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Levada pipeline",
+        **schema,
+        "$defs": definitions,
+    }
+
+
+def _use(kind: str, name: str) -> dict[str, Any]:
+    plugin = find(kind, name)
+    fields = _object(plugin)
+    fields["properties"] = {
+        "use": {"const": name, "description": (plugin.__doc__ or "").split("\n")[0]},
+        **fields["properties"],
+    }
+    fields["required"] = ["use", *fields["required"]]
+    return fields
+
+
+def _object(model: type[Spec] | type[Plugin]) -> dict[str, Any]:
+    """Return the schema of a model whose parts that are specifications or plugins are references."""
+    properties = {info.alias or name: _property(info.annotation, info) for name, info in model.model_fields.items()}
+    required = [info.alias or name for name, info in model.model_fields.items() if info.is_required()]
+    free = model.model_config.get("extra") == "allow"
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": free}
+
+
+def _property(annotation: Any, info: Any = None) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    reference = _reference(annotation)
+    if reference is None:
+        try:
+            reference = TypeAdapter(annotation).json_schema()
+        except Exception:  # noqa: BLE001  a type that JSON Schema can not say is any value
+            reference = {}
+    if info is not None and info.description:
+        reference = {**reference, "description": info.description}
+    return reference
+
+
+def _reference(annotation: Any) -> dict[str, Any] | None:
+    """Return a reference to a definition if an annotation is a plugin, a specification, or a container of one."""
+    from typing import get_args, get_origin
+
+    if inspect.isclass(annotation) and issubclass(annotation, Plugin):
+        return {"$ref": f"#/$defs/{annotation.kind}"}
+    if inspect.isclass(annotation) and issubclass(annotation, Spec):
+        return {"$ref": f"#/$defs/{annotation.__name__}"}
+    inner = next((found for argument in get_args(annotation) if (found := _reference(argument)) is not None), None)
+    if inner is None:
+        return None
+    if get_origin(annotation) is tuple:
+        return {"type": "array", "items": inner}
+    if get_origin(annotation) is dict:
+        return {"type": "object", "additionalProperties": inner}
+    return inner

@@ -1,0 +1,92 @@
+"""Small plain data from which a report draws: confusion, ROC and precision-recall curves, residuals, clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+_POINTS = 200  # points of a curve; more can not be seen
+_DOTS = 1_000  # rows of a scatter plot
+_BINS = 40
+_DIGITS = 6
+
+
+def classification(truth: pl.Series, prediction: pl.DataFrame) -> dict[str, Any]:
+    """Return the confusion matrix (rows: truth, columns: prediction) and, where there are probabilities, the curves.
+
+    Two classes have one curve each, of the class that sorts last; more have one for each class against the rest.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    classes = sorted(set(truth.unique()) | set(prediction["prediction"].unique()))
+    matrix = confusion_matrix(truth.to_list(), prediction["prediction"].to_list(), labels=classes)
+    drawn = [name for name in classes if f"probability:{name}" in prediction.columns]
+    drawn = drawn[-1:] if len(classes) == 2 else drawn
+    roc, pr = [], []
+    for name in drawn:
+        positive = (truth == name).to_numpy()
+        if 0 < positive.sum() < len(positive):
+            chance = prediction[f"probability:{name}"].to_numpy()
+            roc.append({"class": name, **_roc(positive, chance)})
+            pr.append({"class": name, **_precision_recall(positive, chance)})
+    return {"classes": classes, "confusion": matrix.tolist(), "roc": roc, "pr": pr}
+
+
+def _roc(positive: np.ndarray, chance: np.ndarray) -> dict[str, list[float]]:
+    from sklearn.metrics import roc_curve
+
+    fpr, tpr, _ = roc_curve(positive, chance)
+    return {"fpr": _thin(fpr), "tpr": _thin(tpr)}
+
+
+def _precision_recall(positive: np.ndarray, chance: np.ndarray) -> dict[str, list[float]]:
+    from sklearn.metrics import precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(positive, chance)
+    return {"recall": _thin(recall), "precision": _thin(precision)}
+
+
+def regression(truth: pl.Series, prediction: pl.DataFrame) -> dict[str, Any]:
+    """Return a histogram of residuals (truth - prediction) and a sample of both."""
+    guess = prediction["prediction"].to_numpy()
+    counts, edges = np.histogram(truth.to_numpy() - guess, bins=_BINS)
+    return {
+        "residuals": {"edges": _plain(edges), "counts": counts.tolist()},
+        "scatter": {"truth": _plain(_sample(truth.to_numpy())), "prediction": _plain(_sample(guess))},
+    }
+
+
+def clusters(cluster: pl.Series, labels: pl.Series | None, features: pl.DataFrame) -> dict[str, Any]:
+    """Return each cluster's rows and labels, and a sample of the rows on their first two principal components."""
+    from sklearn.decomposition import PCA
+
+    known = labels if labels is not None else pl.Series([None] * len(cluster), dtype=pl.String)
+    table = pl.DataFrame({"cluster": cluster, "label": known.cast(pl.String)})
+    found = []
+    for (number,), own in sorted(table.group_by("cluster"), key=lambda item: str(item[0])):
+        counts = own.drop_nulls("label").group_by("label").len().sort("len", "label", descending=[True, False])
+        found.append({"cluster": number, "rows": own.height, "labels": dict(counts.iter_rows())})
+    matrix = features.to_numpy().astype(float)
+    flat = PCA(min(2, matrix.shape[1]), random_state=0).fit_transform(matrix) if len(matrix) > 2 else matrix[:, :2]
+    projection = {
+        "x": _plain(_sample(flat[:, 0])),
+        "y": _plain(_sample(flat[:, -1])),
+        "cluster": _sample(cluster.to_numpy()).tolist(),
+        "label": _sample(np.array(table["label"].to_list(), dtype=object)).tolist() if labels is not None else None,
+    }
+    return {"clusters": found, "projection": projection}
+
+
+def _thin(values: np.ndarray) -> list[float]:
+    kept = np.linspace(0, len(values) - 1, min(len(values), _POINTS)).astype(int)
+    return _plain(values[kept])
+
+
+def _sample(values: np.ndarray) -> np.ndarray:
+    return values[np.linspace(0, len(values) - 1, min(len(values), _DOTS)).astype(int)]
+
+
+def _plain(values: np.ndarray) -> list[float]:
+    return [round(float(value), _DIGITS) for value in values]

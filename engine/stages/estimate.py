@@ -1,0 +1,30 @@
+"""Estimates a model from the training rows.
+
+In: all encoded partitions. Out: the fitted model, as skops; the value names the features in their order and holds the
+model's own rating of them where it has one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.digest import canonical
+from engine.plugin import Model
+from engine.stages import rows
+from engine.stages.work import Work, explained
+from engine.stores import models
+from engine.stores.artifacts import Artifact
+
+
+def run(work: Work) -> Artifact:
+    """Fit the model."""
+    model: Model = work.plugin("model", "model")
+    features, target = rows.of_part(work, work.inputs, "train")
+    with explained(f"the model {work.params['model']['use']} can not be fitted"):
+        fitted = model.estimate(features, None if model.task == "clustering" else target)
+
+    def write(path: Path) -> None:
+        models.dump(fitted, path)
+
+    file = work.store.write(work.place, work.stem, ".skops", write)
+    return Artifact(canonical({"features": features.columns, "rows": features.height}), file)

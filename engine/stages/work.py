@@ -1,0 +1,70 @@
+"""What a stage function is given, and how it says what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from engine.errors import DataError, HostError, LevadaError
+from engine.plugin import Plugin
+from engine.registry import build
+from engine.stores.artifacts import Artifact, ArtifactStore
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One call of a stage function: plain parameters, the artifacts of the inputs in order, where to put the result."""
+
+    params: dict[str, Any]
+    inputs: tuple[Artifact, ...]
+    store: ArtifactStore
+    place: str
+    stem: str
+
+    def plugin(self, kind: str, key: str) -> Any:
+        """Return the plugin that a parameter describes."""
+        return build(kind, self.params[key], (key,))
+
+    def plugins(self, kind: str, key: str) -> list[Plugin]:
+        """Return the plugins that a list of parameters describes."""
+        return [build(kind, node, (key, number)) for number, node in enumerate(self.params[key])]
+
+    def scan(self, *inputs: Artifact) -> pl.LazyFrame:
+        """Return the rows of artifacts with the same schema, one after the other."""
+        frames = [self.store.scan(artifact) for artifact in inputs]
+        return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical")
+
+    def keep(self, frame: pl.LazyFrame | pl.DataFrame, value: object = None) -> Artifact:
+        """Write rows as this work's result."""
+        return self.store.write_frame(frame.lazy(), self.place, self.stem, value)
+
+
+def split(inputs: Sequence[Artifact], *counts: int) -> list[tuple[Artifact, ...]]:
+    """Cut a task's inputs into groups of ``counts``, and what remains."""
+    groups, start = [], 0
+    for count in counts:
+        groups.append(tuple(inputs[start : start + count]))
+        start += count
+    return [*groups, tuple(inputs[start:])]
+
+
+@contextmanager
+def explained(what: str, *, hint: str = "") -> Iterator[None]:
+    """Turn what Polars and scikit-learn raise about data into ``DataError`` that says what was being done."""
+    try:
+        yield
+    except LevadaError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(what, found="the file is not there", hint=hint) from error
+    except MemoryError as error:
+        raise HostError(f"{what}: not enough memory", hint="use fewer workers, or a larger machine") from error
+    except (pl.exceptions.PolarsError, ValueError, TypeError, OSError) as error:
+        if isinstance(error, OSError) and (error.errno is not None or "os error" in str(error)):
+            raise HostError(f"{what}: {error}") from error
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise DataError(what, found=(lines[0] if lines else type(error).__name__)[:300], hint=hint) from error

@@ -1,0 +1,1 @@
+"""Where results and their history are kept: immutable files, and a catalog that says what they are."""

@@ -1,0 +1,158 @@
+"""Artifacts: what tasks hand on. References to immutable, checksummed files, never the data itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from engine import digest
+from engine.errors import Corrupt, HostError
+from engine.stores.commit import StoredFile, commit_file
+
+_ROW_GROUP = 131_072  # rows; fixed, so that equal rows give equal bytes however many threads wrote them
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """The result of a task: a file, a small plain value, or both.
+
+    ``value`` is canonical JSON text. ``digest`` covers the file's bytes and the value: equal results are equal
+    artifacts. Small enough to be sent to every worker.
+    """
+
+    value: str = "null"
+    file: StoredFile | None = None
+    rows: int | None = None
+    digest: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        content = digest.of_text(self.value, self.file.digest if self.file else "", str(self.rows))
+        object.__setattr__(self, "digest", content)  # frozen: set once, here
+
+    @property
+    def bytes(self) -> int:
+        """The size of the file, or of the value's text when there is no file."""
+        return self.file.bytes if self.file else len(self.value)
+
+    def data(self) -> Any:
+        """Return the plain value."""
+        return json.loads(self.value)
+
+    def to_json(self) -> str:
+        """Return the text that ``from_json`` reads."""
+        file = [self.file.path, self.file.digest, self.file.bytes] if self.file else None
+        return digest.canonical({"value": self.value, "file": file, "rows": self.rows})
+
+    @classmethod
+    def from_json(cls, text: str) -> Artifact:
+        """Return the artifact that ``to_json`` wrote."""
+        parts = json.loads(text)
+        return cls(parts["value"], StoredFile(*parts["file"]) if parts["file"] else None, parts["rows"])
+
+
+class ArtifactStore:
+    """The files below one root folder, which every worker sees. Holds no other state than what it has verified."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._verified: set[tuple[str, int, int]] = set()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return store_at, (self.root,)
+
+    def value(self, value: object) -> Artifact:
+        """Return an artifact that is only a plain value; nothing is written."""
+        return Artifact(digest.canonical(value))
+
+    def write_frame(self, frame: pl.LazyFrame, place: str, stem: str, value: object = None) -> Artifact:
+        """Stream a frame into a Parquet file, rows in order, and return the artifact that refers to it."""
+        return self.adopt(self.sink(frame, place, stem), value)
+
+    def sink(self, frame: pl.LazyFrame, place: str, stem: str) -> StoredFile:
+        """Stream a frame into a Parquet file, rows in order."""
+        return self.write(
+            place, stem, ".parquet", lambda path: frame.sink_parquet(path, row_group_size=_ROW_GROUP, engine="streaming")
+        )
+
+    def sink_two(
+        self, first: tuple[pl.LazyFrame, str, str], second: tuple[pl.LazyFrame, str, str]
+    ) -> tuple[StoredFile, StoredFile]:
+        """Stream two frames, each with its place and stem, into two Parquet files in one pass over what they share."""
+        inner: list[StoredFile] = []
+
+        def write_both(outer_path: Path) -> None:
+            def write(inner_path: Path) -> None:
+                sinks = [
+                    frame.sink_parquet(path, row_group_size=_ROW_GROUP, lazy=True)
+                    for (frame, _, _), path in ((first, outer_path), (second, inner_path))
+                ]
+                pl.collect_all(sinks, engine="streaming")
+
+            inner.append(self.write(*second[1:], ".parquet", write))
+
+        return self.write(*first[1:], ".parquet", write_both), inner[0]
+
+    def adopt(self, file: StoredFile, value: object = None) -> Artifact:
+        """Return the artifact of a Parquet file just written; its rows are counted from its footer."""
+        rows = pl.scan_parquet(self.root / file.path, glob=False).select(pl.len()).collect().item()
+        return Artifact(digest.canonical(value), file, rows)
+
+    def write(self, place: str, stem: str, suffix: str, write: Callable[[Path], object]) -> StoredFile:
+        """Write any other file through the commit helper."""
+        return commit_file(self.root, place, stem, suffix, write)
+
+    def scan(self, artifact: Artifact) -> pl.LazyFrame:
+        """Return the rows of an artifact's Parquet file, its digest checked first."""
+        return pl.scan_parquet(self.path(artifact), glob=False)
+
+    def path(self, artifact: Artifact) -> Path:
+        """Return the path of an artifact's file after checking its digest.
+
+        Parquet readers do not notice a flipped bit, so every file is hashed before it is read, once a process.
+        Raises ``Corrupt`` when the bytes are not those that were written, ``HostError`` when the file is gone.
+        """
+        file = artifact.file
+        if file is None:
+            raise TypeError("this artifact is a plain value and has no file")
+        path = self.root / file.path
+        try:
+            status = path.stat()
+            mark = (file.digest, status.st_mtime_ns, status.st_ino)
+            if mark not in self._verified:
+                if status.st_size != file.bytes or digest.of_file(path) != file.digest:
+                    raise Corrupt(
+                        f"{path} is not what was written",
+                        expected=f"{file.bytes} bytes with digest {file.digest}",
+                        found=f"{status.st_size} bytes with another digest",
+                        hint="remove the file and run again: it is made anew",
+                    )
+                self._verified.add(mark)
+        except OSError as error:
+            raise HostError(f"cannot read {path}: {error.strerror}", hint="run again: what is missing is made anew") from error
+        return path
+
+    def holds(self, artifact: Artifact) -> bool:
+        """Say whether an artifact's file is there with its size; its bytes are checked when it is read."""
+        if artifact.file is None:
+            return True
+        try:
+            return (self.root / artifact.file.path).stat().st_size == artifact.file.bytes
+        except OSError:
+            return False
+
+
+@cache
+def store_at(root: Path) -> ArtifactStore:
+    """Return this process's store at a root: what one task has verified, the next need not."""
+    return ArtifactStore(root)
+
+
+def plain(mapping: Mapping[str, Any]) -> str:
+    """Return a mapping as the canonical JSON that tasks carry as their parameters."""
+    return digest.canonical(dict(mapping))

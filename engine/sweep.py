@@ -1,0 +1,135 @@
+"""Many trials of a pipeline as one graph: what they share runs once, the best is looked at closely.
+
+In: trials, each a specification or the reason why there is none. Out: a ``Sweep``: a run for each trial, ranked on
+validation rows, and the best trial's final run, the only one that sees test rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from engine.compile import ranking_part
+from engine.config.spec import PipelineSpec
+from engine.errors import LevadaError, Unsuitable
+from engine.execute import Execution, Watcher
+from engine.graph import Graph
+from engine.names import new_id
+from engine.registry import name_of
+from engine.runs import Run, compile_all, opened, run_compiled
+from engine.summary import stages
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A member of a sweep: its number, its overrides, and its specification or what is wrong with it."""
+
+    number: int
+    overrides: tuple[str, ...]
+    spec: PipelineSpec | LevadaError
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What came of a sweep. ``summary`` is all of it as plain data; ``runs`` are by number of trial."""
+
+    summary: Mapping[str, Any]
+    runs: Mapping[int, Run] = field(repr=False)
+    errors: Mapping[int, LevadaError] = field(repr=False)
+    best: Run | None = field(repr=False)
+
+    def value(self, number: int) -> float | None:
+        """Return the metric of a trial, for a sweeper to optimise; None if the trial was left out.
+
+        Raises the trial's error when it failed.
+        """
+        if isinstance(self.errors.get(number), Unsuitable):
+            return None
+        if number in self.errors:
+            raise self.errors[number]
+        entry = next(entry for entry in self.summary["trials"] if entry["number"] == number)
+        value = entry["metrics"].get(self.summary["question"]["metric"])
+        if value is None:
+            raise LevadaError(f"trial {number} has no {self.summary['question']['metric']}")
+        return float(value)
+
+
+def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence[Watcher] = ()) -> Sweep:
+    """Run all trials at once and rank them. A trial that can not be composed or that fails does not stop the others;
+    one whose model is for another task is left out.
+
+    ``final`` runs the best trial to its end, test rows included. Raises the first trial's error when none can begin.
+    """
+    started = time.time()
+    able = [trial for trial in trials if isinstance(trial.spec, PipelineSpec)]
+    errors = {trial.number: trial.spec for trial in trials if isinstance(trial.spec, LevadaError)}
+    specs = [trial.spec for trial in able if isinstance(trial.spec, PipelineSpec)]
+    if not specs:
+        raise next(iter(errors.values()))
+    with opened(specs[0]) as (store, catalog):
+        compiled = compile_all(specs, catalog, final=False)
+        overrides = [trial.overrides for trial in able]
+        found = run_compiled(compiled, store, catalog, overrides=overrides, watchers=watchers)
+        runs = {trial.number: run for trial, run in zip(able, found, strict=True)}
+        errors |= {number: run.execution.failures()[0][1] for number, run in runs.items() if run.execution.failures()}
+        entries = [_entry(trial, runs.get(trial.number), errors.get(trial.number)) for trial in trials]
+        question = runs[able[0].number].summary["question"]
+        ranked = rank(entries, question)
+        best = ranked[0] if ranked and ranked[0]["status"] == "done" else None
+        last = None
+        if final and best is not None:
+            chosen = next(trial for trial in able if trial.number == best["number"])
+            whole = compile_all([spec for spec in (chosen.spec,) if isinstance(spec, PipelineSpec)], catalog, final=True)
+            last = run_compiled(whole, store, catalog, overrides=[chosen.overrides], watchers=watchers)[0]
+    union = _union(list(runs.values()))
+    summary = {
+        "id": new_id(),
+        "pipeline": specs[0].name,
+        "status": "done" if best is not None else "failed",
+        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.time() - started, 2),
+        "question": last.summary["question"] if last is not None else question,
+        "part": ranking_part(specs[0]),
+        "trials": ranked,
+        "best": best["number"] if best is not None else None,
+        "best_overrides": best["overrides"] if best is not None else [],
+        "command": " ".join(["levada", *best["overrides"]]) if best is not None else "",
+        "run": dict(last.summary) if last is not None else None,
+        "stages": stages(union),
+        "edges": [list(edge) for edge in union.graph.edges()],
+    }
+    return Sweep(summary, runs, errors, last)
+
+
+def rank(entries: Sequence[Mapping[str, Any]], question: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return trials in the order of their metric, the best first; those without one last, in the order of their numbers."""
+    sign = -1 if question["greater_is_better"] else 1
+
+    def order(entry: Mapping[str, Any]) -> tuple[bool, float, int]:
+        value = entry["metrics"].get(question["metric"])
+        return value is None, sign * value if value is not None else 0.0, entry["number"]
+
+    return [dict(entry) for entry in sorted(entries, key=order)]
+
+
+def _entry(trial: Trial, run: Run | None, error: LevadaError | None) -> dict[str, Any]:
+    """Return a trial's line of the table; ``seconds`` is what its model took to fit and predict."""
+    metrics = next(iter(run.metrics.values()), {}) if run is not None else {}
+    seconds = [stage["seconds"] for stage in run.summary["stages"] if stage["label"].startswith("model.")] if run else []
+    return {
+        "number": trial.number,
+        "overrides": list(trial.overrides),
+        "model": name_of(type(trial.spec.model)) if isinstance(trial.spec, PipelineSpec) else None,
+        "status": "left_out" if isinstance(error, Unsuitable) else "failed" if error is not None else "done",
+        "metrics": dict(metrics),
+        "seconds": round(sum(seconds), 2),
+        "error": str(error) if error is not None else None,
+    }
+
+
+def _union(runs: Sequence[Run]) -> Execution:
+    outcomes = {key: outcome for run in runs for key, outcome in run.execution.outcomes.items()}
+    return Execution(Graph(task for run in runs for task in run.execution.graph.values()), outcomes)

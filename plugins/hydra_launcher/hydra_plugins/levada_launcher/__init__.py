@@ -1,0 +1,1 @@
+"""Levada's launcher for Hydra."""

@@ -1,0 +1,88 @@
+"""Metrics of regression: the target's unit is that of the column that is predicted."""
+
+from typing import ClassVar
+
+import polars as pl
+from sklearn.metrics import (
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    median_absolute_error,
+    r2_score,
+    root_mean_squared_error,
+)
+
+from engine.plugin import Metric, TaskName
+
+
+class Rmse(Metric):
+    """The root of the mean squared error, in the target's unit: 0 is best, no upper end.
+
+    Large errors count most; the measure that squared-error models are fitted by.
+    """
+
+    tasks: ClassVar[frozenset[TaskName]] = frozenset({"regression"})
+    greater_is_better: ClassVar[bool] = False
+
+    def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        if truth is None or truth.is_empty():
+            return None
+        return float(root_mean_squared_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
+
+
+class Mae(Metric):
+    """The mean absolute error, in the target's unit: 0 is best, no upper end.
+
+    Every unit of error counts alike; the easiest to explain.
+    """
+
+    tasks: ClassVar[frozenset[TaskName]] = frozenset({"regression"})
+    greater_is_better: ClassVar[bool] = False
+
+    def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        if truth is None or truth.is_empty():
+            return None
+        return float(mean_absolute_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
+
+
+class MedianAbsoluteError(Metric):
+    """The absolute error that half of the rows stay below, in the target's unit: 0 is best, no upper end.
+
+    For data with wild rows, which do not move it.
+    """
+
+    tasks: ClassVar[frozenset[TaskName]] = frozenset({"regression"})
+    greater_is_better: ClassVar[bool] = False
+
+    def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        if truth is None or truth.is_empty():
+            return None
+        return float(median_absolute_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
+
+
+class Mape(Metric):
+    """The mean of the error as a share of the true value: 0 is best, 0.1 is ten per cent off, no upper end.
+
+    For positive targets of very different size. None where a true value is 0.
+    """
+
+    tasks: ClassVar[frozenset[TaskName]] = frozenset({"regression"})
+    greater_is_better: ClassVar[bool] = False
+
+    def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        if truth is None or truth.is_empty() or (truth == 0).any():
+            return None
+        return float(mean_absolute_percentage_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
+
+
+class R2(Metric):
+    """The share of the target's variance that is explained: 1 is all, 0 is what the mean achieves, below is worse.
+
+    It has no unit, so it compares across targets. None where the truth does not vary.
+    """
+
+    tasks: ClassVar[frozenset[TaskName]] = frozenset({"regression"})
+
+    def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        if truth is None or truth.n_unique() < 2:
+            return None
+        return float(r2_score(truth.to_numpy(), prediction["prediction"].to_numpy()))

@@ -1,0 +1,249 @@
+"""Every scikit-learn estimator that fits a task, as a model: ``use: sklearn.RandomForestClassifier``.
+
+The parameters are those of the estimator, under its own names, and are checked by scikit-learn before any data is
+read. A model is made when it is asked for, and then only its own part of scikit-learn is imported.
+"""
+
+import inspect
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, create_model, model_validator
+
+from engine.errors import DataError, unknown
+from engine.plugin import Model, TaskName
+from plugins.models._estimators import HOMES
+from plugins.models._numpydoc import explanations
+
+_Fitted: TypeAlias = Any
+"""A scikit-learn estimator: scikit-learn has no types."""
+
+_ROWS = "levada_rows_"
+"""Where a clusterer that can not predict remembers the rows that it was estimated from."""
+
+
+class _Estimator(Model):
+    """A scikit-learn estimator with its parameters."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+    @model_validator(mode="after")
+    def _scikit_learn_accepts(self) -> "_Estimator":
+        from sklearn.utils._param_validation import validate_parameter_constraints
+
+        estimator = _load(type(self).__name__)
+        accepted = estimator._parameter_constraints  # noqa: SLF001  scikit-learn has no public name for what it accepts
+        validate_parameter_constraints(accepted, self._parameters(), estimator.__name__)
+        return self
+
+    def _parameters(self) -> dict[str, Any]:
+        given = {field.alias or name: getattr(self, name) for name, field in type(self).model_fields.items()}
+        if isinstance(weights := given.get("class_weight"), Mapping):
+            given["class_weight"] = {_label(name): weight for name, weight in weights.items()}
+        return given
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by name: the class is made when it is asked for, and is no attribute of this module."""
+        return _restored, (type(self).__name__, {name: getattr(self, name) for name in type(self).model_fields})
+
+    def estimate(self, features: pl.DataFrame, target: pl.Series | None) -> _Fitted:
+        estimator = _load(type(self).__name__)(**self._parameters())
+        matrix = self._matrix(estimator, features)
+        if self.task != "clustering" and (target is None or target.null_count()):
+            raise DataError(
+                f"{type(self).__name__} needs a target in every row",
+                found="no target" if target is None else f"{target.null_count():,} rows without one",
+                hint="expect it of the dataset: {use: not_null, columns: [...]}",
+            )
+        try:
+            estimator.fit(matrix, None if target is None else self._target(target))
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{type(self).__name__} can not be estimated from these rows",
+                found=str(error),
+            ) from error
+        if not hasattr(estimator, "predict"):
+            setattr(estimator, _ROWS, matrix)
+        return estimator
+
+    def predict(self, fitted: _Fitted, features: pl.DataFrame) -> pl.DataFrame:
+        if features.is_empty():
+            return self._no_rows(fitted)
+        matrix = self._matrix(fitted, features)
+        try:
+            return self._predict(fitted, matrix)
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{type(self).__name__} can not predict these rows",
+                found=str(error),
+            ) from error
+
+    def importance(self, fitted: _Fitted) -> pl.Series | None:
+        """Return the trees' importances or the mean size of coefficients, whose features should be standardised."""
+        rating = getattr(fitted, "feature_importances_", None)
+        if rating is None and isinstance(coefficients := getattr(fitted, "coef_", None), np.ndarray):
+            rating = np.abs(np.atleast_2d(coefficients)).mean(axis=0)
+        if rating is None or len(rating) != getattr(fitted, "n_features_in_", -1):
+            return None
+        return pl.Series("importance", rating, dtype=pl.Float64)
+
+    def _predict(self, fitted: _Fitted, matrix: NDArray[np.float64]) -> pl.DataFrame:
+        raise NotImplementedError
+
+    def _no_rows(self, fitted: _Fitted) -> pl.DataFrame:
+        raise NotImplementedError
+
+    def _target(self, target: pl.Series) -> NDArray[Any]:
+        return target.cast(pl.Float64).to_numpy()
+
+    def _matrix(self, estimator: _Fitted, features: pl.DataFrame) -> NDArray[np.float64]:
+        """Return the features as numbers; ``DataError`` names those that are none, or that lack values."""
+        name = type(self).__name__
+        words = [column for column, dtype in features.schema.items() if not _is_number(dtype)]
+        if words:
+            raise DataError(
+                f"{name} needs numbers",
+                expected="numeric or boolean features",
+                found=", ".join(f"{column} ({features.schema[column]})" for column in words),
+                hint="encode them: {use: one_hot, columns: text}",
+            )
+        numbers = features.cast(pl.Float64).fill_nan(None)
+        missing = [column for column in numbers.columns if numbers[column].null_count()]
+        if missing and not _takes_missing(estimator):
+            raise DataError(
+                f"{name} can not work with missing values",
+                found="missing values in " + ", ".join(missing),
+                hint="fill them: {use: impute, columns: numeric, with: median}",
+            )
+        return numbers.to_numpy(order="c")
+
+
+class _Classifier(_Estimator):
+    task: ClassVar[TaskName] = "classification"
+
+    def _target(self, target: pl.Series) -> NDArray[Any]:
+        return np.array(target.cast(pl.String).to_list(), dtype=np.str_)
+
+    def _predict(self, fitted: _Fitted, matrix: NDArray[np.float64]) -> pl.DataFrame:
+        found = pl.DataFrame({"prediction": fitted.predict(matrix).tolist()}, schema={"prediction": pl.String})
+        if not hasattr(fitted, "predict_proba"):
+            return found
+        shares = np.asarray(fitted.predict_proba(matrix), dtype=np.float64)
+        return found.with_columns(
+            pl.Series(f"probability:{label}", shares[:, place], dtype=pl.Float64)
+            for place, label in enumerate(fitted.classes_.tolist())
+        )
+
+    def _no_rows(self, fitted: _Fitted) -> pl.DataFrame:
+        labels = fitted.classes_.tolist() if hasattr(fitted, "predict_proba") else []
+        shares = {f"probability:{label}": pl.Float64 for label in labels}
+        return pl.DataFrame(schema={"prediction": pl.String, **shares})
+
+
+class _Regressor(_Estimator):
+    task: ClassVar[TaskName] = "regression"
+
+    def _predict(self, fitted: _Fitted, matrix: NDArray[np.float64]) -> pl.DataFrame:
+        numbers = np.asarray(fitted.predict(matrix), dtype=np.float64).ravel()
+        return pl.DataFrame({"prediction": numbers}, schema={"prediction": pl.Float64})
+
+    def _no_rows(self, fitted: _Fitted) -> pl.DataFrame:
+        return pl.DataFrame(schema={"prediction": pl.Float64})
+
+
+class _Clusterer(_Estimator):
+    task: ClassVar[TaskName] = "clustering"
+
+    def _predict(self, fitted: _Fitted, matrix: NDArray[np.float64]) -> pl.DataFrame:
+        if hasattr(fitted, "predict"):
+            return _clusters(fitted.predict(matrix))
+        return self._remembered(getattr(fitted, _ROWS), fitted.labels_, matrix)
+
+    def _no_rows(self, fitted: _Fitted) -> pl.DataFrame:
+        return pl.DataFrame(schema={"prediction": pl.Int64})
+
+    def _remembered(self, rows: NDArray[np.float64], labels: NDArray[np.int64], asked: NDArray[np.float64]) -> pl.DataFrame:
+        """Return the clusters of rows that the model was estimated from; ``DataError`` if there are others."""
+        if rows.shape[1] != asked.shape[1]:
+            raise ValueError(f"{asked.shape[1]} features, but the model was estimated from {rows.shape[1]}")
+        known, wanted = _frame(rows), _frame(asked)
+        names = wanted.columns
+        known = known.with_columns(_clusters(labels)).unique(names, keep="first", maintain_order=True)
+        found = wanted.join(known, on=names, how="left", nulls_equal=True, maintain_order="left").select("prediction")
+        if strangers := found["prediction"].null_count():
+            raise DataError(
+                f"{type(self).__name__} knows the clusters only of the rows that it was estimated from",
+                found=f"{strangers:,} of {len(asked):,} rows are others",
+                hint="choose a model that can predict, such as sklearn.KMeans or sklearn.Birch, "
+                "or give all rows to training: splitter.train=1 splitter.validation=0 splitter.test=0",
+            )
+        return found
+
+
+_BASES: dict[TaskName, type[_Estimator]] = {made.task: made for made in (_Classifier, _Regressor, _Clusterer)}
+
+
+def names() -> list[str]:
+    """Return the estimators' class names, sorted; imports nothing of scikit-learn."""
+    return sorted(HOMES)
+
+
+@cache
+def plugin(name: str) -> type[Model]:
+    """Return the model of an estimator's class name; ``UnknownName`` if scikit-learn has no such estimator."""
+    estimator = _load(name)
+    explained = explanations(inspect.getdoc(estimator) or "")
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(estimator).parameters.values():
+        # pydantic's own methods keep their names: the parameter `copy` is the field `copy_`, and `copy` in YAML.
+        field = f"{parameter.name}_" if hasattr(Model, parameter.name) else parameter.name
+        default = 0 if parameter.name == "random_state" else parameter.default
+        if isinstance(default, tuple):  # YAML and JSON have lists only, and equal parameters must be equal
+            default = list(default)
+        description = explained.get(parameter.name, f"See scikit-learn's page of {name}.")
+        fields[field] = (Any, Field(default=default, description=description))
+    base = _BASES[HOMES[name][1]]
+    return create_model(name, __base__=base, __module__=__name__, __doc__=_doc(name, base), **fields)
+
+
+def _restored(name: str, parameters: dict[str, Any]) -> Model:
+    return plugin(name)(**parameters)
+
+
+def _load(name: str) -> _Fitted:
+    if name not in HOMES:
+        raise unknown("scikit-learn estimator", name, HOMES)
+    return getattr(import_module(HOMES[name][0]), name)
+
+
+def _doc(name: str, base: type[_Estimator]) -> str:
+    page = f"https://scikit-learn.org/stable/modules/generated/{HOMES[name][0]}.{name}.html"
+    seed = "`random_state` is 0 unless it is given, so that equal rows give equal models."
+    return f"scikit-learn's {name}, for {base.task}.\n\nParameters are scikit-learn's: {page}. {seed}"
+
+
+def _label(name: object) -> str:
+    """Return a class as the text that it is in the target: YAML reads ``true`` and ``1`` as something else."""
+    return str(name).lower() if isinstance(name, bool) else str(name)
+
+
+def _is_number(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
+
+
+def _takes_missing(estimator: _Fitted) -> bool:
+    tags = estimator.__sklearn_tags__()
+    return bool(tags.input_tags.allow_nan or tags.no_validation)
+
+
+def _frame(matrix: NDArray[np.float64]) -> pl.DataFrame:
+    return pl.DataFrame(matrix, schema=[f"x{place}" for place in range(matrix.shape[1])]).fill_nan(None)
+
+
+def _clusters(labels: NDArray[np.int64]) -> pl.DataFrame:
+    return pl.DataFrame({"prediction": np.asarray(labels, dtype=np.int64)}, schema={"prediction": pl.Int64})

@@ -1,0 +1,31 @@
+"""From a row's place in an order to its part."""
+
+import numpy as np
+import polars as pl
+
+from engine.plugin import PARTS, Splitter
+
+
+def part(shares: Splitter, place: pl.Expr, count: pl.Expr) -> pl.Expr:
+    """Return the part of the row at ``place`` (from 0) of ``count``: the first are train, the last are test.
+
+    The sizes of the parts are the shares of ``count``, rounded.
+    """
+    train, validation, test = PARTS
+    # Counted from the end, so that shares whose sum is 1 - 1e-16 do not leave a row to a part that has no share.
+    until_test = 1 - shares.test if shares.validation else shares.train
+    return (
+        pl.when(place < (count * shares.train + 0.5).floor())
+        .then(pl.lit(train))
+        .when(place < ((count * until_test + 0.5).floor() if shares.test else count))
+        .then(pl.lit(validation))
+        .otherwise(pl.lit(test))
+    )
+
+
+def shuffled(count: int, seed: int) -> pl.Series:
+    """Return the numbers from 0 below ``count`` in an order that the seed alone decides.
+
+    NumPy has frozen the stream of ``RandomState``; Polars' shuffle may change with its version.
+    """
+    return pl.Series("place", np.random.RandomState(seed).permutation(count), dtype=pl.Int64)

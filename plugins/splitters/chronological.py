@@ -1,0 +1,40 @@
+"""The past to learn from, the future to be judged by."""
+
+import polars as pl
+from pydantic import Field
+
+from engine.errors import ConfigError
+from engine.plugin import Roles, Splitter
+from plugins.splitters._shares import part
+
+
+class Chronological(Splitter):
+    """Train on the earliest rows, validate on later ones and test on the latest.
+
+    The honest choice wherever predictions are about the future. Rows of equal time stay together in the earlier part,
+    so the shares are exact only up to the rows of one time. Rows without a time are trained on, and do not count for
+    the shares.
+    """
+
+    column: str | None = Field(
+        default=None, description="The column that orders rows: times, dates or numbers. Left out, the dataset's time."
+    )
+
+    def needs(self, roles: Roles) -> list[str]:
+        return [self._column(roles)]
+
+    def assign(self, roles: Roles) -> pl.Expr:
+        time = pl.col(self._column(roles))
+        place = time.rank("min").cast(pl.Int64) - 1
+        return pl.when(time.is_null()).then(pl.lit("train")).otherwise(part(self, place, time.count()))
+
+    def _column(self, roles: Roles) -> str:
+        column = self.column or roles.time
+        if column is None:
+            raise ConfigError(
+                "the splitter chronological needs a time",
+                expected="a column of times",
+                found="no time in the dataset",
+                hint="set `time:` of the dataset that the view starts from, or splitter.column",
+            )
+        return column

@@ -1,0 +1,55 @@
+"""The parts of a time as features."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import polars as pl
+from pydantic import Field
+
+from engine.errors import DataError
+from engine.plugin import Transformer, require
+
+_PARTS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
+    "year": lambda time: time.dt.year(),
+    "quarter": lambda time: time.dt.quarter(),
+    "month": lambda time: time.dt.month(),
+    "week": lambda time: time.dt.week(),
+    "day": lambda time: time.dt.day(),
+    "day_of_year": lambda time: time.dt.ordinal_day(),
+    "weekday": lambda time: time.dt.weekday(),
+    "hour": lambda time: time.dt.hour(),
+    "minute": lambda time: time.dt.minute(),
+    "is_weekend": lambda time: time.dt.weekday() > 5,
+}
+
+_Part = Literal["year", "quarter", "month", "week", "day", "day_of_year", "weekday", "hour", "minute", "is_weekend"]
+
+
+class Calendar(Transformer):
+    """Add parts of a time as columns, so that a model sees the season, the weekday or the hour.
+
+    Part ``hour`` of column ``time_hour`` is ``time_hour_hour``. Parts are those of the clock in the column's own time
+    zone. The column itself stays; a missing time gives missing parts.
+    """
+
+    column: str = Field(description="The column of dates or times.")
+    parts: tuple[_Part, ...] = Field(
+        min_length=1,
+        description="What to add: year, quarter (1 to 4), month (1 to 12), week (ISO, 1 to 53), day (1 to 31), "
+        "day_of_year (1 to 366), weekday (Monday 1 to Sunday 7), hour (0 to 23; 0 for dates), minute (0 to 59; 0 for "
+        "dates), is_weekend (true on Saturday and Sunday).",
+    )
+
+    def apply(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        schema = frame.collect_schema()
+        require((self.column,), schema.names())
+        source = schema[self.column]
+        if source not in (pl.Datetime, pl.Date, pl.Null):
+            raise DataError(
+                f"column '{self.column}' is no time",
+                expected="dates or times",
+                found=str(source),
+                hint="turn it into one first: {use: parse_time, columns: [" + self.column + "]}",
+            )
+        time = pl.col(self.column) if source == pl.Datetime else pl.col(self.column).cast(pl.Datetime("us"))
+        return frame.with_columns(_PARTS[part](time).alias(f"{self.column}_{part}") for part in self.parts)
