@@ -14,7 +14,7 @@ from typing import Any
 from engine import digest
 from engine.config.spec import Dataset, PipelineSpec
 from engine.graph import Graph, Task
-from engine.plugin import PARTS, FittedTransformer, Plugin, Roles, Source, Transformer
+from engine.plugin import PARTS, FittedTransformer, Plugin, Roles, Source
 from engine.registry import describe, name_of
 from engine.stores.artifacts import plain
 

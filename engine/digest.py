@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from blake3 import blake3
 
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """Plain data: what JSON can say."""
 
 _HEX = 32

@@ -31,7 +31,8 @@ class LevadaError(Exception):
         self.what, self.where, self.expected, self.found, self.hint = what, where, expected, found, hint
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.what, self.where, self.expected, self.found, self.hint)
+        details = {"where": self.where, "expected": self.expected, "found": self.found, "hint": self.hint}
+        return _rebuild, (type(self), self.what, details)
 
     def __str__(self) -> str:
         details = {"where": self.where, "expected": self.expected, "found": self.found, "try": self.hint}
@@ -39,8 +40,8 @@ class LevadaError(Exception):
         return "\n".join([self.what, *lines])
 
 
-def _rebuild(kind: type[LevadaError], what: str, where: str, expected: str, found: str, hint: str) -> LevadaError:
-    return kind(what, where=where, expected=expected, found=found, hint=hint)
+def _rebuild(kind: type[LevadaError], what: str, details: dict[str, str]) -> LevadaError:
+    return kind(what, **details)
 
 
 class ConfigError(LevadaError):

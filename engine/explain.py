@@ -107,27 +107,27 @@ def _answer(question: Mapping[str, Any]) -> str:
     return f"{question['metric']} {question['answer']:.4f}" if question.get("answer") is not None else ""
 
 
-def lineage(root: Path, id: str) -> dict[str, Any]:
+def lineage(root: Path, identity: str) -> dict[str, Any]:
     """Return where a run, a batch or a result came from and what came of it, as indented lines.
 
-    ``id`` may be the beginning of an id. Raises ``DataError`` when nothing is known of it.
+    ``identity`` may be the beginning of an id. Raises ``DataError`` when nothing is known of it.
     """
     catalog = _catalog(root)
     try:
-        run = catalog.run(id)
+        run = catalog.run(identity)
         if run is not None:
             lines = _run_lines(run.summary)
             return {"title": f"run {run.id} of {run.pipeline}, {run.status}", "from": lines, "to": []}
-        batch = next((batch for batch in catalog.batches() if batch.id.startswith(id)), None)
+        batch = next((batch for batch in catalog.batches() if batch.id.startswith(identity)), None)
         if batch is not None:
             return {"title": _batch_line(batch), "from": _source_lines(batch), "to": _uses(catalog, _artifacts(catalog, batch))}
-        memory = catalog.origin(id) if id else None
+        memory = catalog.origin(identity) if identity else None
         if memory is not None:
             title = f"{memory.label} {memory.index}: {memory.artifact.digest}"
             return {"title": title, "from": _origins(catalog, memory), "to": _uses(catalog, [memory.artifact.digest])}
     finally:
         catalog.close()
-    raise DataError(f"nothing is known of '{id}'", hint="`levada runs` lists runs; reports name batches")
+    raise DataError(f"nothing is known of '{identity}'", hint="`levada runs` lists runs; reports name batches")
 
 
 def _run_lines(summary: Mapping[str, Any]) -> list[tuple[int, str]]:

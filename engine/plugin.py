@@ -151,7 +151,7 @@ class Extractor(Plugin):
         then asked for again with ``thorough``, and types are learned from every row.
         """
 
-    def verify(self, partition: SourcePartition, written: pl.LazyFrame) -> None:  # noqa: B027  nothing to verify is a fair answer
+    def verify(self, partition: SourcePartition, written: pl.LazyFrame) -> None:
         """Raise ``DataError`` if what was read can not be all there was. Called before it becomes visible."""
 
 
@@ -162,7 +162,7 @@ class Check(Plugin):
 
     on_fail: Literal["quarantine", "warn", "stop"] = Field(
         default="quarantine",
-        description="What becomes of a row that breaks the rule: set aside with the reason, kept with a warning, or the run stops.",
+        description="What becomes of a row that breaks the rule: it is set aside, kept with a warning, or the run stops.",
     )
 
     @abstractmethod
@@ -274,14 +274,17 @@ class Model(Plugin):
 
     @abstractmethod
     def estimate(self, features: pl.DataFrame, target: pl.Series | None) -> Any:
-        """Return the fitted model. Features are numeric; the target is text for classes, Float64 for regression,
-        None for clustering. The same input and parameters give the same model.
+        """Return the fitted model: the same input and parameters give the same one.
+
+        Features are numeric; the target is text for classes, Float64 for regression, None for clustering.
         """
 
     @abstractmethod
     def predict(self, fitted: Any, features: pl.DataFrame) -> pl.DataFrame:
-        """Return a row for each row: ``prediction`` (text for classes, Float64, Int64 for clusters) and, where the
-        model can say so, ``probability:<class>`` (Float64, 0 to 1) for each class in sorted order.
+        """Return a row for each row: ``prediction``, and probabilities where the model can say them.
+
+        Predictions are text for classes, Float64 for regression, Int64 for clusters; probabilities are columns
+        ``probability:<class>`` (Float64, 0 to 1), one for each class in sorted order.
         """
 
     def importance(self, fitted: Any) -> pl.Series | None:

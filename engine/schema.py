@@ -68,7 +68,7 @@ def _use(kind: str, name: str) -> dict[str, Any]:
     return fields
 
 
-def _object(model: type[Spec] | type[Plugin]) -> dict[str, Any]:
+def _object(model: type[Spec | Plugin]) -> dict[str, Any]:
     """Return the schema of a model whose parts that are specifications or plugins are references."""
     properties = {info.alias or name: _property(info.annotation, info) for name, info in model.model_fields.items()}
     required = [info.alias or name for name, info in model.model_fields.items() if info.is_required()]

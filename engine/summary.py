@@ -151,7 +151,7 @@ def _ingest_warnings(compiled: Compiled, execution: Execution) -> list[dict[str,
 
 
 def _features(compiled: Compiled, execution: Execution) -> dict[str, Any]:
-    encoded = next((data for key in compiled.encoded if (data := _data(execution, key)) is not None), {})
+    encoded: dict[str, Any] = next((data for key in compiled.encoded if (data := _data(execution, key)) is not None), {})
     return {"used": encoded.get("features", []), "left_out": encoded.get("left_out", [])}
 
 

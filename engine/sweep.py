@@ -58,9 +58,9 @@ class Sweep:
 
 
 def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence[Watcher] = ()) -> Sweep:
-    """Run all trials at once and rank them. A trial that can not be composed or that fails does not stop the others;
-    one whose model is for another task is left out.
+    """Run all trials at once and rank them.
 
+    A trial that can not be composed or that fails does not stop the others; one whose model is for another task is left out.
     ``final`` runs the best trial to its end, test rows included. Raises the first trial's error when none can begin.
     """
     started = time.time()

@@ -62,7 +62,7 @@ def _dispatch(command: str, rest: list[str]) -> int:
     if command == "run" and rest == ["--version"]:
         from importlib import metadata
 
-        print(f"levada {metadata.version('levada')}")  # noqa: T201  the answer
+        print(f"levada {metadata.version('levada')}")
         return 0
     if command not in COMMANDS:
         from engine.errors import unknown

@@ -47,7 +47,7 @@ def task(config: DictConfig) -> float | None:
     from engine.report import render_run
     from engine.runs import run_pipeline
 
-    settings = HydraConfig.get()
+    settings = HydraConfig.instance().cfg.hydra  # type: ignore[union-attr]  # Hydra has set it before it calls a task
     spec = specify_config(config, settings)
     with Progress() as progress:
         found = run_pipeline(spec, overrides=list(settings.overrides.task), watchers=[progress])
@@ -134,7 +134,7 @@ def schema(arguments: Sequence[str]) -> int:
 
     options = _listing("schema").parse_args(arguments)
     prepare_hydra([], options.config_dir)
-    print(json.dumps(json_schema(), indent=2))  # noqa: T201  the answer
+    print(json.dumps(json_schema(), indent=2))
     return 0
 
 

@@ -33,7 +33,7 @@ def show_help() -> int:
         for file in folder.glob("*/*.yaml"):
             groups.setdefault(file.parent.name, set()).add(file.stem)
     order = sorted(groups, key=lambda name: (name != "pipeline", name))
-    print(_TEXT.format(groups="\n".join(_wrapped(name, sorted(groups[name])) for name in order)), end="")  # noqa: T201
+    print(_TEXT.format(groups="\n".join(_wrapped(name, sorted(groups[name])) for name in order)), end="")
     return 0
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
 
 from engine.execute import Outcome, Watcher
 from engine.graph import Graph, Task
@@ -31,7 +33,7 @@ class Progress(Watcher):
         self._rows: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         self._bars.start()
         return self
 

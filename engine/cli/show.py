@@ -206,7 +206,7 @@ def _table(*columns: str, right_from: int = 99, left_last: bool = False) -> Tabl
 
 
 def _json(value: object) -> None:
-    print(json.dumps(value, indent=2))  # noqa: T201  the answer
+    print(json.dumps(value, indent=2))
 
 
 def size(count: int) -> str:

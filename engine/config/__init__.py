@@ -1,1 +1,1 @@
-"""From YAML to a frozen specification: ``compose`` asks Hydra, ``safety`` refuses, ``spec`` validates, ``locate`` finds lines."""
+"""From YAML to a frozen specification: ``compose`` asks Hydra, ``safety`` refuses, ``spec`` validates, ``locate`` finds."""

@@ -7,7 +7,7 @@ which a text could name code to run (Hydra's ``_target_`` and its kin, logging's
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import yaml
 
@@ -27,44 +27,61 @@ def scan(text: str, file: str) -> None:
     if len(text) > MAX_BYTES:
         raise ConfigError("this file is too large for a configuration", where=file, expected=f"at most {MAX_BYTES} bytes")
     try:
-        _scan_events(yaml.parse(text, Loader=_LOADER), file)
+        tally = _Tally()
+        for event in yaml.parse(text, Loader=_LOADER):
+            tally.take(event, f"{file}:{_line(event.start_mark)}")
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"this is not YAML: {error.problem}", where=f"{file}:{line}") from None
+        where = f"{file}:{_line(error.problem_mark)}"
+        raise ConfigError(f"this is not YAML: {error.problem}", where=where) from None
     except yaml.YAMLError as error:  # characters that YAML does not allow have no mark
         raise ConfigError(f"this is not YAML: {error}", where=file) from None
 
 
-def _scan_events(events: Iterable[yaml.Event], file: str) -> None:
-    sizes: dict[str, int] = {}  # how many nodes an anchor stands for
-    counts = [0]  # nodes below each open collection, expanded
-    anchors: list[str | None] = []
-    for event in events:
-        where = f"{file}:{event.start_mark.line + 1}"
+def _line(mark: yaml.Mark | None) -> int:
+    return mark.line + 1 if mark is not None else 1
+
+
+class _Tally:
+    """Counts what a stream of YAML events would unfold to, and refuses it as soon as it is too much.
+
+    Events, not nodes: a parser that builds nodes of deeply nested text runs out of stack before anybody can count.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, int] = {}  # how many values an anchor stands for
+        self._counts = [0]  # values below each open collection, aliases expanded
+        self._anchors: list[str | None] = []  # of each open collection
+
+    def take(self, event: yaml.Event, where: str) -> None:
+        """Count an event. Raises ``ConfigError``."""
         if isinstance(event, yaml.AliasEvent):
-            counts[-1] += sizes.get(event.anchor, 1)
-        elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
-            if event.tag is not None:
-                raise ConfigError(f"the tag {event.tag} is not allowed", where=where, hint="write the plain value")
-            counts[-1] += 1
-            if isinstance(event, yaml.ScalarEvent):
-                _refuse_code(event.value, where)
-                if event.anchor:
-                    sizes[event.anchor] = 1
-            else:
-                counts.append(0)
-                anchors.append(event.anchor)
+            self._counts[-1] += self._sizes.get(str(event.anchor), 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            self._open(event, where)
+            _refuse_code(event.value, where)
+            self._remember(event.anchor, 1)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._open(event, where)
+            self._counts.append(0)
+            self._anchors.append(event.anchor)
         elif isinstance(event, yaml.CollectionEndEvent):
-            inner = counts.pop()
-            counts[-1] += inner
-            if anchor := anchors.pop():
-                sizes[anchor] = inner + 1
-        if len(counts) > MAX_DEPTH:
+            inner = self._counts.pop()
+            self._counts[-1] += inner
+            self._remember(self._anchors.pop(), inner + 1)
+        if len(self._counts) > MAX_DEPTH:
             raise ConfigError("this YAML is nested too deeply", where=where, expected=f"at most {MAX_DEPTH} levels")
-        if sum(counts) > MAX_NODES:
-            raise ConfigError(
-                "this YAML unfolds to too much", where=where, expected=f"at most {MAX_NODES:,} values, aliases expanded"
-            )
+        if sum(self._counts) > MAX_NODES:
+            expected = f"at most {MAX_NODES:,} values, aliases expanded"
+            raise ConfigError("this YAML unfolds to too much", where=where, expected=expected)
+
+    def _open(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, where: str) -> None:
+        if event.tag is not None:
+            raise ConfigError(f"the tag {event.tag} is not allowed", where=where, hint="write the plain value")
+        self._counts[-1] += 1
+
+    def _remember(self, anchor: str | None, size: int) -> None:
+        if anchor:
+            self._sizes[anchor] = size
 
 
 def scan_override(override: str) -> None:

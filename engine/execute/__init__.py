@@ -86,35 +86,28 @@ def execute(
     Without ``keep_going`` nothing new is begun after the first failure. ``find`` replaces the look-up of stage functions.
     Ctrl-C raises ``Interrupted``; what had ended by then is committed.
     """
-    for watcher in watchers:
-        watcher.begin(graph)
+    watcher = _All(watchers)
+    watcher.begin(graph)
     known = catalog.known(task.recipe for task in graph.values())
     outcomes = resolve(graph, known, store)
     for key, outcome in outcomes.items():
-        for watcher in watchers:
-            watcher.ended(graph[key], outcome)
+        watcher.ended(graph[key], outcome)
     remaining = graph.without(outcomes)
     if not remaining:
         return Execution(graph, outcomes)
-
-    setting = Setting(store, executor.retries, _folders(), find)
     with Committer(catalog) as committer:
 
         def done(task: Task, outcome: Outcome) -> None:
             outcomes[task.key] = outcome
             if outcome.status == "ran" and outcome.artifact is not None:
                 committer.add(Memory.of(task, outcome.contents, outcome.artifact, run))
-            for watcher in watchers:
-                watcher.ended(task, outcome)
+            watcher.ended(task, outcome)
             if outcome.error is not None and not keep_going:
                 raise _Stopped
 
-        def note(text: str) -> None:
-            for watcher in watchers:
-                watcher.note(text)
-
+        setting = Setting(store, executor.retries, _folders(), find)
         try:
-            run_calls(executor, setting, _calls(remaining, outcomes, known), done, note)
+            run_calls(executor, setting, _calls(remaining, outcomes, known), done, watcher.note)
         except _Stopped:
             outcomes |= {task.key: Outcome("skipped") for task in remaining if task.key not in outcomes}
         except KeyboardInterrupt as error:
@@ -122,7 +115,26 @@ def execute(
     return Execution(graph, {key: outcomes[key] for key in graph})
 
 
-class _Stopped(Exception):  # noqa: N818  it is no error: it ends a run that was told to stop at the first failure
+class _All(Watcher):
+    """Tells several watchers."""
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self._watchers = watchers
+
+    def begin(self, graph: Graph) -> None:
+        for watcher in self._watchers:
+            watcher.begin(graph)
+
+    def ended(self, task: Task, outcome: Outcome) -> None:
+        for watcher in self._watchers:
+            watcher.ended(task, outcome)
+
+    def note(self, text: str) -> None:
+        for watcher in self._watchers:
+            watcher.note(text)
+
+
+class _Stopped(Exception):
     """The first failure of a run that does not keep going."""
 
 

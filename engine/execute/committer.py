@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
+from typing import Self
 
 from engine.stores.catalog import Catalog, Memory
 
@@ -24,7 +25,7 @@ class Committer:
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="levada-committer", daemon=True)
 
-    def __enter__(self) -> Committer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 
-from engine.report.summary import Evaluation
+from engine.report.evaluation import Evaluation
 
 PALETTE = ("#0e7490", "#d97706", "#6d5bd0", "#be3a63", "#3f8f4f", "#8a5a2b", "#2f6fde", "#64748b")  # as in page.css
 UNLABELLED = len(PALETTE) - 1

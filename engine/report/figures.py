@@ -9,11 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, PlainText, Range1d
-from bokeh.models.annotations import Whisker
+from bokeh.models.annotations import TeeHead, Whisker
 from bokeh.plotting import figure
 
 from engine.report.colours import PALETTE, UNLABELLED, Colours
-from engine.report.summary import Evaluation, Importance, Numbers, Projection
+from engine.report.evaluation import Evaluation, Importance, Projection
+from engine.report.record import Numbers
 
 _INK, _SOFT, _GRID, _FAINT = "#33444e", "#5b6b75", "#e8edef", "#a9b8c0"
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
@@ -30,14 +31,14 @@ def of_run(
         figures["roc"] = _roc(shown, evaluation, part)
     if shown.pr:
         figures["pr"] = _pr(shown, evaluation, part)
-    if shown.residuals.counts:
+    if 0 < len(shown.residuals.counts) == len(shown.residuals.edges) - 1:
         figures["residuals"] = _residuals(shown)
     if shown.scatter.truth:
         figures["scatter"] = _scatter(shown)
-    if shown.projection.x:
-        at = shown.projection
+    at = shown.projection
+    if 0 < len(at.x) == len(at.y) == len(at.cluster):
         figures["clusters"] = _projection(at, [colours.groups[group] for group in at.cluster])
-        if at.label:
+        if len(at.label) == len(at.x):
             figures["labels"] = _projection(at, [colours.labels.get(label, UNLABELLED) for label in at.label])
     if importance:
         figures["importance"] = _importance(importance)
@@ -122,7 +123,7 @@ def _scatter(shown: Evaluation) -> figure:
 
 def _projection(projection: Projection, colours: Sequence[int]) -> figure:
     every = range(0, len(projection.x), math.ceil(len(projection.x) / _DOTS))
-    labels = projection.label or ("",) * len(projection.x)
+    labels = projection.label if len(projection.label) == len(projection.x) else ("",) * len(projection.x)
     source = ColumnDataSource(
         {
             "x": [_float(projection.x[row]) for row in every],
@@ -157,7 +158,7 @@ def _importance(importance: Sequence[Importance]) -> figure:
     plot = _canvas("how much worse the metric gets", "", tooltips, height=70 + 24 * len(top))
     plot.hbar("y", right="mean", height=0.62, source=source, color="colour", line_color=None, fill_alpha=0.85)
     whisker = Whisker(source=source, base="y", lower="low", upper="high", dimension="width", line_color=_INK)
-    whisker.upper_head.size = whisker.lower_head.size = 6
+    whisker.upper_head = whisker.lower_head = TeeHead(size=6, line_color=_INK)
     plot.add_layout(whisker)
     plot.y_range = Range1d(start=0.4, end=len(top) + 0.6)
     plot.yaxis.ticker = FixedTicker(ticks=rows)

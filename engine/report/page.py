@@ -16,8 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from engine.report import answer, colours, picture, wording
+from engine.report.evaluation import Evaluation
 from engine.report.ranking import rank
-from engine.report.summary import Evaluation, Run, Sweep
+from engine.report.summary import Run, Sweep
 
 _WIDE, _NARROW = 7, 2  # columns of the picture on a page and on a telephone
 

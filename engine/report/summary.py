@@ -8,22 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field
 
-Numbers: TypeAlias = tuple[float | None, ...]
+from engine.report.evaluation import Evaluation, Importance
+from engine.report.record import Present, Record, Text
+
 Status: TypeAlias = Literal["done", "failed", "interrupted"]
-Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else str(value))]  # numbers name classes too
-
-
-class Record(BaseModel):
-    """A mapping of a summary; a null takes the default, as if the key were absent."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, protected_namespaces=())
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_out_nulls(cls, data: object) -> object:
-        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
 class Question(Record):
@@ -93,7 +83,7 @@ class Share(Record):
     share: float | None = None
     since: Text = Field(default="", alias="from")
     until: Text = Field(default="", alias="to")
-    classes: dict[Text, int] = {}
+    classes: Annotated[dict[Text, int], Present] = Field(default_factory=dict)
 
 
 class Warned(Record):
@@ -118,79 +108,11 @@ class Features(Record):
     left_out: tuple[LeftOut, ...] = ()
 
 
-class Roc(Record):
-    """A curve of one class: the share of the others that is taken for it, the share of it that is found."""
-
-    name: Text = Field(default="", alias="class")
-    fpr: Numbers = ()
-    tpr: Numbers = ()
-
-
-class Pr(Record):
-    """A curve of one class: the share of it that is found, the share of what is taken for it that is right."""
-
-    name: Text = Field(default="", alias="class")
-    recall: Numbers = ()
-    precision: Numbers = ()
-
-
-class Histogram(Record):
-    """Counts between edges; there is one edge more than there are counts."""
-
-    edges: Numbers = ()
-    counts: tuple[int, ...] = ()
-
-
-class Scatter(Record):
-    """Rows, by what was true and what was predicted."""
-
-    truth: Numbers = ()
-    prediction: Numbers = ()
-
-
-class Cluster(Record):
-    """A group that was found; ``labels`` counts its rows by the target, which the model did not see."""
-
-    cluster: int
-    rows: int = 0
-    labels: dict[Text, int] = {}
-
-
-class Projection(Record):
-    """Rows in the plane; ``label`` is empty where there is no target, a label where a row has none."""
-
-    x: Numbers = ()
-    y: Numbers = ()
-    cluster: tuple[int, ...] = ()
-    label: tuple[Text, ...] = ()
-
-
-class Evaluation(Record):
-    """How the model did on one part. In ``confusion``, a row is a true class and a column a predicted one."""
-
-    classes: tuple[Text, ...] = ()
-    confusion: tuple[tuple[int, ...], ...] = ()
-    roc: tuple[Roc, ...] = ()
-    pr: tuple[Pr, ...] = ()
-    residuals: Histogram = Histogram()
-    scatter: Scatter = Scatter()
-    clusters: tuple[Cluster, ...] = ()
-    projection: Projection = Projection()
-
-
-class Importance(Record):
-    """How much the metric loses when a feature is shuffled: mean and standard deviation over repetitions."""
-
-    feature: Text
-    mean: float = 0.0
-    std: float = 0.0
-
-
 class Lineage(Record):
     """Where a result came from; ``code`` is a digest, ``commit`` the repository's, if there is one."""
 
     batches: tuple[Batch, ...] = ()
-    versions: dict[str, Text] = {}
+    versions: Annotated[dict[str, Text], Present] = Field(default_factory=dict)
     commit: str = ""
     code: str = ""
 
@@ -213,15 +135,15 @@ class Run(Record):
     seconds: float | None = None
     question: Question = Question()
     overrides: tuple[str, ...] = ()
-    model: dict[str, object] = {}
+    model: dict[str, object] = Field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     edges: tuple[tuple[Text, Text], ...] = ()
     datasets: tuple[Dataset, ...] = ()
     split: tuple[Share, ...] = ()
     warnings: tuple[Warned, ...] = ()
     features: Features = Features()
-    metrics: dict[str, dict[str, float | None]] = {}
-    evaluation: dict[str, Evaluation] = {}
+    metrics: Annotated[dict[str, dict[str, float | None]], Present] = Field(default_factory=dict)
+    evaluation: Annotated[dict[str, Evaluation], Present] = Field(default_factory=dict)
     importance: tuple[Importance, ...] = ()
     lineage: Lineage = Lineage()
     failures: tuple[Failure, ...] = ()
@@ -234,7 +156,7 @@ class Trial(Record):
     overrides: tuple[str, ...] = ()
     model: str = ""
     status: str = "done"
-    metrics: dict[str, float | None] = {}
+    metrics: dict[str, float | None] = Field(default_factory=dict)
     seconds: float | None = None
     error: str = ""
 

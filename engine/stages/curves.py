@@ -85,7 +85,8 @@ def _thin(values: np.ndarray) -> list[float]:
 
 
 def _sample(values: np.ndarray) -> np.ndarray:
-    return values[np.linspace(0, len(values) - 1, min(len(values), _DOTS)).astype(int)]
+    chosen: np.ndarray = values[np.linspace(0, len(values) - 1, min(len(values), _DOTS)).astype(int)]
+    return chosen
 
 
 def _plain(values: np.ndarray) -> list[float]:

@@ -7,6 +7,7 @@ and where the quarantined ones are. Every row read is in one of the two files.
 from __future__ import annotations
 
 from dataclasses import astuple
+from typing import Any
 
 import polars as pl
 
@@ -31,7 +32,7 @@ def run(work: Work) -> Artifact:
         extractor.verify(partition, pl.scan_parquet(work.store.root / loaded.path, glob=False))
     artifact = work.store.adopt(loaded)
     reasons = _reasons(work, aside) if aside else []
-    _stop(checks, reasons, partition)
+    _stop(reasons, partition)
     kept = [reason for reason in reasons if reason["on_fail"] != "warn"]
     value = {
         "source": partition.name,
@@ -70,18 +71,19 @@ def _pass(work: Work, frame: pl.LazyFrame, checks: list[Check]) -> tuple[StoredF
 
 def _first_broken(checks: list[Check]) -> pl.Expr:
     """Return the words of the first rule that a row breaks, null if it keeps all."""
-    words = [
-        pl.when(check.violations()).then(pl.lit(check.describe()))
-        for check in sorted(checks, key=lambda check: check.on_fail == "warn")
-    ]
+    words = [pl.when(check.violations()).then(pl.lit(check.describe())) for check in sorted(checks, key=_is_warning)]
     return pl.coalesce([word.otherwise(pl.lit(None, pl.String)) for word in words]).alias(_CHECK)
+
+
+def _is_warning(check: Check) -> bool:
+    return check.on_fail == "warn"
 
 
 def _warnings(checks: list[Check]) -> list[str]:
     return [check.describe() for check in checks if check.on_fail == "warn"]
 
 
-def _reasons(work: Work, aside: StoredFile) -> list[dict[str, object]]:
+def _reasons(work: Work, aside: StoredFile) -> list[dict[str, Any]]:
     checks = {check.describe(): check.on_fail for check in work.plugins("check", "expect") if isinstance(check, Check)}
     counts = (
         pl.scan_parquet(work.store.root / aside.path, glob=False)
@@ -92,7 +94,7 @@ def _reasons(work: Work, aside: StoredFile) -> list[dict[str, object]]:
     return [{"check": check, "rows": count, "first": first, "on_fail": checks[check]} for check, count, first in rows]
 
 
-def _stop(checks: list[Check], reasons: list[dict[str, object]], partition: SourcePartition) -> None:
+def _stop(reasons: list[dict[str, Any]], partition: SourcePartition) -> None:
     for reason in reasons:
         if reason["on_fail"] == "stop":
             raise DataError(

@@ -33,7 +33,7 @@ def run(work: Work) -> Artifact:
 def conform(work: Work, rows: Sequence[Artifact], schema: Artifact) -> pl.LazyFrame:
     """Return partitions of the raw store as rows of one schema."""
     wanted = work.store.scan(schema).collect_schema()
-    return pl.concat([work.store.scan(part).cast(dict(wanted)) for part in rows], how="vertical")
+    return pl.concat([work.store.scan(part).cast(wanted) for part in rows], how="vertical")
 
 
 def apply_steps(frame: pl.LazyFrame, steps: Sequence[dict[str, Any]], sides: Sequence[pl.LazyFrame]) -> pl.LazyFrame:

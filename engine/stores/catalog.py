@@ -145,8 +145,8 @@ class Catalog(ABC):
         """Return runs, newest first."""
 
     @abstractmethod
-    def run(self, id: str) -> RunRecord | None:
-        """Return the run with this id or the only one whose id begins so."""
+    def run(self, identity: str) -> RunRecord | None:
+        """Return the run with this id, or the only one whose id begins so."""
 
     @abstractmethod
     def close(self) -> None:
@@ -311,7 +311,10 @@ class SqliteCatalog(Catalog):
             "AND (?1 IS NULL OR dataset = ?1) ORDER BY dataset, sequence",
             (dataset,),
         )
-        return [Batch(*row, tuple(files.get(row[0], ()))) for row in rows]
+        return [
+            Batch(batch, name, sequence, run, created, tuple(files.get(batch, ())))
+            for batch, name, sequence, run, created in rows
+        ]
 
     def save_run(self, record: RunRecord) -> None:
         values = (record.id, record.pipeline, record.status, record.started, record.ended, json.dumps(record.summary))
@@ -321,8 +324,8 @@ class SqliteCatalog(Catalog):
     def runs(self, limit: int = 50) -> list[RunRecord]:
         return [_run(row) for row in self._select("SELECT * FROM run ORDER BY started DESC LIMIT ?", (limit,))]
 
-    def run(self, id: str) -> RunRecord | None:
-        rows = self._select("SELECT * FROM run WHERE id >= ? AND id < ? LIMIT 2", _prefix(id))
+    def run(self, identity: str) -> RunRecord | None:
+        rows = self._select("SELECT * FROM run WHERE id >= ? AND id < ? LIMIT 2", _prefix(identity))
         return _run(rows[0]) if len(rows) == 1 else None
 
     def close(self) -> None:
@@ -340,8 +343,8 @@ def _memory(row: Sequence[Any]) -> Memory:
 
 
 def _run(row: Sequence[Any]) -> RunRecord:
-    *rest, summary = row
-    return RunRecord(*rest, json.loads(summary))
+    identity, pipeline, status, started, ended, summary = row
+    return RunRecord(identity, pipeline, status, started, ended, json.loads(summary))
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -15,7 +15,7 @@ def partitions(pattern: str) -> tuple[SourcePartition, ...]:
     The fingerprint is made of size, time of modification and time of change of the inode, as build tools do: it changes
     with every write, also with one that keeps size and modification time.
     """
-    files = sorted(name for name in glob.glob(pattern, recursive=True) if Path(name).is_file())
+    files = sorted(name for name in glob.glob(pattern, recursive=True) if Path(name).is_file())  # noqa: PTH207  Path.glob takes no absolute pattern
     if not files:
         missing = not glob.has_magic(pattern)
         raise DataError(

@@ -26,7 +26,7 @@ class Parquet(Extractor):
                 raise disagreement(first, headers[first], name, columns)
         return Source(files, headers[first])
 
-    def read(self, partition: SourcePartition, *, thorough: bool = False) -> pl.LazyFrame:  # noqa: ARG002  types are in the footer
+    def read(self, partition: SourcePartition, *, thorough: bool = False) -> pl.LazyFrame:
         """Return the rows of one file."""
         return pl.scan_parquet(partition.name, glob=False)
 

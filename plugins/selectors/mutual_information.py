@@ -45,8 +45,7 @@ class MutualInformation(Selector):
         features = [_canonical(name, dtype) for name, dtype in schema.items() if name != TARGET]
         # The hashes first, by themselves: most rows are not in the sample, and need not be held.
         hashed = frame.with_columns(pl.struct(*features, TARGET).hash(seed=0).alias(_HASH)).collect()
-        largest = hashed[_HASH].unique().bottom_k(self.sample).max()
-        few = hashed.lazy().filter(pl.col(_HASH) <= largest)
+        few = hashed.lazy().filter(pl.col(_HASH) <= pl.col(_HASH).unique().bottom_k(self.sample).max())
         return _smallest(few.select(*features, TARGET, _HASH, pl.lit(1, pl.Int64).alias(_COUNT)), self.sample)
 
     def merge(self, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:

@@ -154,7 +154,7 @@ def test_calendar_of_text_says_how_to_make_it_a_time() -> None:
 
 
 def test_deduplicate_keeps_the_first_or_last_in_order_and_missing_equals_missing() -> None:
-    rows = {"k": ["b", None, "a", "b", None], "v": [1, 2, 3, 4, 5]}
+    rows: dict[str, list[Any]] = {"k": ["b", None, "a", "b", None], "v": [1, 2, 3, 4, 5]}
     assert after(Deduplicate(columns=("k",)), **rows) == {"k": ["b", None, "a"], "v": [1, 2, 3]}
     assert after(Deduplicate(columns=("k",), keep="last"), **rows) == {"k": ["a", "b", None], "v": [3, 4, 5]}
 

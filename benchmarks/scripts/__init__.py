@@ -1,0 +1,1 @@
+"""Whole programs that benchmarks time from outside, each in a process of its own."""

@@ -1,0 +1,77 @@
+"""What a report is told of a model: how well it did on each part, and which features it needs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from engine.report.record import Numbers, Present, Record, Text
+
+
+class Roc(Record):
+    """A curve of one class: the share of the others that is taken for it, the share of it that is found."""
+
+    name: Text = Field(default="", alias="class")
+    fpr: Numbers = ()
+    tpr: Numbers = ()
+
+
+class Pr(Record):
+    """A curve of one class: the share of it that is found, the share of what is taken for it that is right."""
+
+    name: Text = Field(default="", alias="class")
+    recall: Numbers = ()
+    precision: Numbers = ()
+
+
+class Histogram(Record):
+    """Counts between edges; there is one edge more than there are counts."""
+
+    edges: Numbers = ()
+    counts: tuple[int, ...] = ()
+
+
+class Scatter(Record):
+    """Rows, by what was true and what was predicted."""
+
+    truth: Numbers = ()
+    prediction: Numbers = ()
+
+
+class Cluster(Record):
+    """A group that was found; ``labels`` counts its rows by the target, which the model did not see."""
+
+    cluster: int
+    rows: int = 0
+    labels: Annotated[dict[Text, int], Present] = Field(default_factory=dict)
+
+
+class Projection(Record):
+    """Rows in the plane; ``label`` is empty where there is no target, a label where a row has none."""
+
+    x: Numbers = ()
+    y: Numbers = ()
+    cluster: tuple[int, ...] = ()
+    label: tuple[Text, ...] = ()
+
+
+class Evaluation(Record):
+    """How the model did on one part. In ``confusion``, a row is a true class and a column a predicted one."""
+
+    classes: tuple[Text, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    roc: tuple[Roc, ...] = ()
+    pr: tuple[Pr, ...] = ()
+    residuals: Histogram = Histogram()
+    scatter: Scatter = Scatter()
+    clusters: tuple[Cluster, ...] = ()
+    projection: Projection = Projection()
+
+
+class Importance(Record):
+    """How much the metric loses when a feature is shuffled: mean and standard deviation over repetitions."""
+
+    feature: Text
+    mean: float = 0.0
+    std: float = 0.0
