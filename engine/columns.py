@@ -80,7 +80,7 @@ def _dataset(spec: PipelineSpec, name: str, source: Source) -> pl.LazyFrame | No
     for number, check in enumerate(dataset.expect):
         _require(check.needs(), source.columns, (*path, "expect", number), f"in {name}")
     frame = _steps(pl.LazyFrame(schema=dict.fromkeys(source.columns, pl.Null)), dataset.prepare, (*path, "prepare"))
-    after = [*source.columns, *(_names(frame) if frame is not None else ())]
+    after = list(dict.fromkeys([*source.columns, *(_names(frame) if frame is not None else ())]))
     _require(dataset.key, after, (*path, "key"), f"in {name}")
     _require([dataset.time] if dataset.time else [], after, (*path, "time"), f"in {name}")
     return frame

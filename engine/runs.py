@@ -103,8 +103,9 @@ def compile_all(specs: Sequence[PipelineSpec], catalog: Catalog, *, final: bool)
                 sources[definition] = plan_source(name, dataset, catalog)
                 batches[name] = batches.get(name) or catalog.open_batch(name, new_id())
             own[name] = sources[definition]
-        check_columns(spec, own)
-        compiled.append(compile_pipeline(spec, own, batches, final=final))
+        with spec.origin.placed():
+            check_columns(spec, own)
+            compiled.append(compile_pipeline(spec, own, batches, final=final))
     return compiled
 
 

@@ -46,7 +46,8 @@ def json_schema() -> dict[str, Any]:
     for spec in (Problem, Dataset, Join, View, Executor, Store):
         definitions[spec.__name__] = _object(spec)
     schema = _object(PipelineSpec)
-    schema["properties"].pop("name")
+    for key in ("name", "origin"):  # not written by people
+        schema["properties"].pop(key)
     schema["properties"]["defaults"] = {"type": "array", "description": "Hydra's defaults list."}
     schema["required"] = ["problem", "datasets", "view"]
     return {

@@ -47,7 +47,7 @@ def _explain(error: ValidationError, model: type[BaseModel], path: Path) -> Conf
     return ConfigError(
         f"wrong value for '{location[-1]}'" if location else "wrong value",
         where=where,
-        expected=", or ".join(message[:1].lower() + message[1:] for message in accepted),
+        expected=", or ".join(_in_yaml(message) for message in accepted),
         found=_shown(first["input"]),
     )
 
@@ -55,6 +55,11 @@ def _explain(error: ValidationError, model: type[BaseModel], path: Path) -> Conf
 def _keys(location: tuple[str | int, ...]) -> Path:
     """Return the keys of a pydantic location: what is not a key (a branch of a union) is left out."""
     return tuple(part for part in location if isinstance(part, int) or part.isidentifier() or " " in part or "-" in part)
+
+
+def _in_yaml(message: str) -> str:
+    """Return pydantic's message in the words of YAML, which has lists and mappings."""
+    return (message[:1].lower() + message[1:]).replace("valid tuple", "list").replace("valid dictionary", "mapping")
 
 
 def _shown(value: object) -> str:

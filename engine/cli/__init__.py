@@ -29,6 +29,8 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code. What goes wrong is printed, never raised."""
     command, rest = _split(list(arguments))
+    # OpenMP's threads wait by spinning, which on busy cores makes a fit of seconds one of minutes
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         _answer_sigterm()
         return _dispatch(command, rest)

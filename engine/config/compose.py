@@ -92,15 +92,11 @@ def store_root(overrides: Sequence[str] = (), config_dir: str | None = None) -> 
 def specify_config(config: DictConfig, hydra: DictConfig) -> PipelineSpec:
     """Return the specification of a composed configuration; errors name the file and line of the key."""
     origin = _origin(hydra)
-    try:
+    with origin.placed():
         with translated():
             plain = _plain(config)
-        plain.setdefault("name", dict(origin.choices).get("pipeline", "pipeline"))
-        return specify(plain)
-    except ConfigError as error:
-        if not error.where.startswith(("command line", "/")) and error.where:
-            error.where = origin.place(error.where)
-        raise
+        name = dict(origin.choices).get("pipeline", "pipeline")
+        return specify({"name": name, **plain, "origin": origin})
 
 
 def _plain(config: DictConfig) -> dict[str, Any]:

@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from engine.errors import ConfigError
+
+_COMMAND_LINE = "command line: "
+_PLACED = (_COMMAND_LINE, "/")  # what a place that is already found begins with
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PACKAGE = re.compile(r"^#\s*@package\s+(\S+)", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """Where a composed configuration came from: what was chosen in each group, the folders, the overrides."""
+    """Where a composed configuration came from: what was chosen in each group, the folders, the overrides.
+
+    All origins are equal: where a specification was written is no part of what it is.
+    """
 
     choices: tuple[tuple[str, str], ...] = ()
     folders: tuple[Path, ...] = ()
     overrides: tuple[str, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Origin)
+
+    def __hash__(self) -> int:
+        return 0
+
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """Give each ``ConfigError`` raised in the context, which knows its key, the file and line of that key."""
+        try:
+            yield
+        except ConfigError as error:
+            if error.where and not error.where.startswith(_PLACED):
+                error.where = self.place(error.where)
+            raise
 
     def place(self, key: str) -> str:
         """Return ``file:line, key`` for a dotted key, ``command line: override`` if it was given there, or the key."""
@@ -27,8 +51,9 @@ class Origin:
         for override in reversed(self.overrides):
             name = override.lstrip("+~").partition("=")[0].partition("@")[0]
             given = _split(name.replace("/", "."))
-            if path[: len(given)] == given and name not in dict(self.choices):
-                return f"command line: {override}"
+            shared = min(len(given), len(path))
+            if path[:shared] == given[:shared] and name not in dict(self.choices):
+                return f"{_COMMAND_LINE}{override}"
         best, place = 0, key
         for file, package in self._files():
             depth, line = _find(file, package, path)

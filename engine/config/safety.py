@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import yaml
 
@@ -37,7 +38,7 @@ def scan(text: str, file: str) -> None:
         raise ConfigError(f"this is not YAML: {error}", where=file) from None
 
 
-def _line(mark: yaml.Mark | None) -> int:
+def _line(mark: Any) -> int:  # the C parser has marks of its own type
     return mark.line + 1 if mark is not None else 1
 
 

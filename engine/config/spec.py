@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.config.locate import Origin
 from engine.errors import ConfigError, Unsuitable, unknown
 from engine.names import SafeName
 from engine.plugin import (
@@ -121,6 +122,7 @@ class PipelineSpec(Spec):
     store: Store = Field(default_factory=Store, description="Where results are kept.")
     data: str = Field(default="data", description="The folder of the example data, for paths to refer to as ${data}.")
     keep_going: bool = Field(default=True, description="After a failure, do all that does not depend on it.")
+    origin: Origin = Field(default=Origin(), exclude=True, repr=False, description="Where it was written, for messages.")
 
     @property
     def metric(self) -> Metric:

@@ -108,7 +108,7 @@ def _client(executor: Executor, note: Callable[[str], None]) -> Iterator[Client]
             threads_per_worker=1,
             host="127.0.0.1",  # Dask would open the dashboard to the network
             dashboard_address="127.0.0.1:0",
-            env={"POLARS_MAX_THREADS": threads},
+            env={"POLARS_MAX_THREADS": threads, "OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"},
             silence_logs=40,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,

@@ -68,7 +68,7 @@ def _found(question: Question) -> tuple[str, str, str]:
     else:
         reached = _reached(question, question.answer) if question.reached is None else question.reached
         digits = 3
-        while not reached and value == wording.score(question.goal, digits=digits) and digits < 9:
+        while not reached and digits < 9 and round(question.answer, digits) == question.goal != question.answer:
             digits += 1  # 0.69996 must not read 0.700, as if a goal of 0.70 were not missed
             value = wording.score(question.answer, digits=digits)
         verdict = f"the goal of {wording.goal(question.goal)} is {'reached' if reached else 'not reached'}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -30,18 +31,33 @@ class Layers:
 
 
 def arrange(labels: Sequence[str], edges: Iterable[tuple[str, str]]) -> Layers:
-    """Put stages in layers; edges to unknown labels, and those that would close a circle, are left out."""
-    home = _columns(labels, [edge for edge in edges if edge[0] in labels and edge[1] in labels])
+    """Put stages in layers.
+
+    Edges that follow from others are left out: where a leads to b and b to c, a line from a to c only hides the way. So
+    are edges to unknown labels, and those that would close a circle.
+    """
+    known = [edge for edge in dict.fromkeys(edges) if edge[0] in labels and edge[1] in labels]
+    home = _columns(labels, known)
     links: dict[tuple[Node, Node], None] = {}
-    for source, target in dict.fromkeys(edges):
-        if source not in home or target not in home or home[source] >= home[target]:
-            continue
+    for source, target in _reduced([edge for edge in known if home[edge[0]] < home[edge[1]]]):
         passed: list[Node] = [(source, column) for column in range(home[source], home[target])]
         links.update(dict.fromkeys(pairwise([*passed, (target, home[target])])))
     columns: list[list[Node]] = [[] for _ in range(max(home.values(), default=-1) + 1)]
     for node in dict.fromkeys([*home.items(), *(node for link in links for node in link)]):
         columns[node[1]].append(node)
     return Layers(_untangled(columns, list(links)), home, tuple(links))
+
+
+def _reduced(edges: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    after: defaultdict[str, set[str]] = defaultdict(set)
+    for source, target in edges:
+        after[source].add(target)
+
+    @cache
+    def reached(label: str) -> frozenset[str]:
+        return frozenset(after[label]).union(*(reached(following) for following in after[label]))
+
+    return [edge for edge in edges if not any(edge[1] in reached(between) for between in after[edge[0]])]
 
 
 def _columns(labels: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:

@@ -61,7 +61,9 @@ def score(number: float | None, *, digits: int = 3) -> str:
     if math.isinf(number):
         return "∞" if number > 0 else f"{_MINUS}∞"
     magnitude = abs(number)
-    if 0 < magnitude < 0.5 * 10**-digits:
+    if magnitude >= 10 and number == round(number):
+        text = f"{number:,.0f}"
+    elif 0 < magnitude < 0.5 * 10**-digits:
         text = f"{number:.1e}"
     else:
         decimals = max(0, digits - max(0, len(f"{magnitude:.0f}") - 1))
