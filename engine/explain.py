@@ -116,8 +116,9 @@ def lineage(root: Path, identity: str) -> dict[str, Any]:
     try:
         run = catalog.run(identity)
         if run is not None:
-            lines = _run_lines(run.summary)
-            return {"title": f"run {run.id} of {run.pipeline}, {run.status}", "from": lines, "to": []}
+            results = [(0, f"{label}  {digest}") for label, digest in run.summary.get("results", {}).items()]
+            title = f"run {run.id} of {run.pipeline}, {run.status}"
+            return {"title": title, "from": _run_lines(run.summary), "to": results}
         batch = next((batch for batch in catalog.batches() if batch.id.startswith(identity)), None)
         if batch is not None:
             return {"title": _batch_line(batch), "from": _source_lines(batch), "to": _uses(catalog, _artifacts(catalog, batch))}

@@ -56,6 +56,11 @@ def summarize(
             "versions": versions(),
             "commit": commit(),
         },
+        "results": {
+            f"{task.label} {task.index}": artifact.digest
+            for task in execution.graph.values()
+            if task.label.startswith("model.") and (artifact := execution.artifact(task.key)) is not None
+        },
         "failures": [
             {"label": task.label, "index": task.index, "message": str(error), "exit_code": error.exit_code}
             for task, error in failures

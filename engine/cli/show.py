@@ -190,7 +190,7 @@ def show_lineage(found: Mapping[str, Any], *, as_json: bool) -> None:
         return
     console = _console()
     console.print(Text(found["title"], style="bold"))
-    for heading, key in (("came from", "from"), ("was used for", "to")):
+    for heading, key in (("came from", "from"), ("what came of it", "to")):
         if found[key]:
             console.print(Text(heading, style="bold"))
         for depth, line in found[key]:

@@ -61,10 +61,13 @@ def resolve(graph: Graph, known: Known, store: ArtifactStore) -> dict[str, Outco
     """Return the outcome of every task whose result is known, because the results of its inputs are."""
     found: dict[str, Outcome] = {}
     for key, task in graph.items():
+        memories = known.get(task.recipe)
+        if not memories:
+            continue
         inputs = [found.get(source) for source in task.inputs]
         contents = tuple(outcome.artifact.digest for outcome in inputs if outcome is not None and outcome.artifact is not None)
         if len(contents) == len(inputs):
-            hit = known.get(task.recipe, _NOTHING).get(task.memo(contents))
+            hit = memories.get(task.memo(contents))
             if hit is not None and store.holds(hit):
                 found[key] = Outcome("reused", hit, contents)
     return found

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -41,10 +42,7 @@ def run_calls(executor: Executor, setting: Setting, calls: Sequence[Call], done:
     names = {call.task.key: (call.task.label, call.task.index, call.task.key) for call in calls}
     graph = {
         names[call.task.key]: (
-            perform,
-            setting,
-            call.task,
-            call.known,
+            partial(perform, setting, call.task, call.known),
             *(names[given] if isinstance(given, str) else given for given in call.inputs),
         )
         for call in calls

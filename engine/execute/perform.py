@@ -76,9 +76,15 @@ def perform(setting: Setting, task: Task, known: Mapping[str, Artifact], *inputs
 _SKIPPED = Outcome("skipped")
 
 
-def _run(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Artifact:
-    for folder in setting.folders:
+@cache
+def _use_folders(folders: tuple[str, ...]) -> None:
+    """Find the user's plugins in this process too: once, not for each task."""
+    for folder in folders:
         use_folder(Path(folder))
+
+
+def _run(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Artifact:
+    _use_folders(setting.folders)
     function = (setting.find or find_stage)(task.function)
     work = Work(json.loads(task.params), inputs, setting.store, task.place, f"part-{task.index:04d}")
     for attempt in range(setting.retries + 1):

@@ -62,8 +62,11 @@ def _findings(rows: pl.DataFrame, split: list[dict[str, Any]], roles: Roles) -> 
             advice = "give it a larger share, or use more rows"
             found.append(Finding("small_part", f"{entry['part']} has only {entry['rows']} rows", advice))
     train = split[0].get("classes", {})
+    said = sorted(train)[-1:] if len(train) == 2 else sorted(train)  # of two classes, one says it all
     for entry in split[1:]:
         for name, count in entry.get("classes", {}).items():
+            if name in train and name not in said:
+                continue
             found += _class_findings(entry, name, count, train, split[0]["rows"])
     return found
 

@@ -237,22 +237,25 @@ class SqliteCatalog(Catalog):
         return found
 
     def remember(self, memories: Sequence[Memory]) -> None:
-        with self._transaction() as connection:
-            connection.executemany(
-                # a result that is there is replaced only when it has moved: its file was lost and made anew
-                "INSERT INTO memo VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (memo) DO UPDATE SET "
-                "artifact = excluded.artifact, digest = excluded.digest",
-                [
-                    (
-                        *(memory.memo, memory.recipe, json.dumps(memory.contents), memory.artifact.digest),
-                        *(memory.artifact.to_json(), memory.label, memory.index, memory.code, memory.params),
-                        *(memory.run, memory.created),
-                    )
-                    for memory in memories
-                ],
+        rows = [
+            (
+                *(memory.memo, memory.recipe, json.dumps(memory.contents), memory.artifact.digest),
+                *(memory.artifact.to_json(), memory.label, memory.index, memory.code, memory.params),
+                *(memory.run, memory.created),
             )
-            edges = [(source, memory.memo) for memory in memories for source in memory.contents]
-            connection.executemany("INSERT OR IGNORE INTO edge VALUES (?,?)", edges)
+            for memory in memories
+        ]
+        edges = [(source, row[0]) for memory, row in zip(memories, rows, strict=True) for source in memory.contents]
+        with self._transaction() as connection:
+            # one statement for all rows: the interpreter's lock is let go of once, not once a row
+            # a result that is there is replaced only when it has moved: its file was lost and made anew
+            connection.execute(
+                f"INSERT INTO memo SELECT {_columns(11)} FROM json_each(?) WHERE true ON CONFLICT (memo) DO UPDATE SET "
+                "artifact = excluded.artifact, digest = excluded.digest",
+                (json.dumps(rows),),
+            )
+            if edges:
+                connection.execute(f"INSERT OR IGNORE INTO edge SELECT {_columns(2)} FROM json_each(?)", (json.dumps(edges),))
 
     def latest(self, labels: Iterable[str]) -> dict[tuple[str, int], Memory]:
         names = sorted(set(labels))
@@ -345,6 +348,11 @@ def _memory(row: Sequence[Any]) -> Memory:
 def _run(row: Sequence[Any]) -> RunRecord:
     identity, pipeline, status, started, ended, summary = row
     return RunRecord(identity, pipeline, status, started, ended, json.loads(summary))
+
+
+def _columns(count: int) -> str:
+    """Return the columns of a row that stands as a list in JSON."""
+    return ", ".join(f"value ->> {number}" for number in range(count))
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -367,6 +367,8 @@ def test_a_group_has_the_colour_of_the_label_most_of_it_bears():
         (wording.score(-0.0001), "\N{MINUS SIGN}1.0e\N{MINUS SIGN}04"),
         (wording.score(-1234.5), "\N{MINUS SIGN}1,234"),
         (wording.score(-0.0), "0.000"),
+        (wording.score(14.0), "14"),
+        (wording.score(12.5), "12.50"),
         (wording.score(float("nan")), "\N{EN DASH}"),
         (wording.goal(0.7), "0.70"),
         (wording.goal(0.955), "0.955"),
@@ -379,3 +381,8 @@ def test_a_group_has_the_colour_of_the_label_most_of_it_bears():
 )
 def test_numbers_read_as_people_write_them(said, words):
     assert said == words
+
+
+def test_lines_that_follow_from_others_are_left_out_of_the_picture():
+    stages = [Stage(label=name) for name in "abc"]
+    assert draw(stages, [("a", "b"), ("b", "c"), ("a", "c")], columns=7) == draw(stages, [("a", "b"), ("b", "c")], columns=7)

@@ -1,0 +1,47 @@
+"""Runs the benchmarks that are named, or all, and prints one table. ``python -m benchmarks [NAME ...]``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from benchmarks.timing import Row
+
+NAMES = ("empty_tasks", "flights_10m", "unchanged", "sweep", "one_new_batch")
+_COLUMNS = ("what", "ours", "alternative", "ratio", "aim, at most")
+
+
+def main(names: Sequence[str]) -> int:
+    """Measure and print. Unknown names are said to be so, with those that there are."""
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+        return 2
+    rows: list[Row] = []
+    for name in names or NAMES:
+        module = importlib.import_module(f"benchmarks.{name}")
+        print(f"\n{name}: {module.__doc__.partition(chr(10))[0]}", flush=True)
+        found = module.measure()
+        _print(found)
+        rows += found
+    if len(names) != 1:
+        print("\nall")
+        _print(rows)
+    return 0
+
+
+def _print(rows: Sequence[Row]) -> None:
+    table = [_COLUMNS, *((row.name, row.ours, row.alternative, _number(row.ratio), _number(row.aim)) for row in rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(_COLUMNS))]
+    for line in table:
+        first, *others = (cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(zip(line, widths, strict=True)))
+        print("  ".join([first, *others]), flush=True)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}x"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
