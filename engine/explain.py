@@ -12,7 +12,7 @@ from engine.config.spec import PipelineSpec
 from engine.errors import DataError
 from engine.execute import resolve
 from engine.graph import Graph, Task
-from engine.runs import compile_all, opened
+from engine.runs import Compiler, opened
 from engine.stores.catalog import Batch, Catalog, Memory, SqliteCatalog
 
 
@@ -23,8 +23,7 @@ def explain(spec: PipelineSpec) -> dict[str, Any]:
     will not.
     """
     with opened(spec) as (store, catalog):
-        (compiled,) = compile_all([spec], catalog, final=True)
-        graph = compiled.graph
+        graph = Compiler(catalog).compile(spec, final=True).graph
         found = resolve(graph, catalog.known(task.recipe for task in graph.values()), store)
         before = catalog.latest(graph.stages())
         reasons = {key: _reason(task, graph, found, before) for key, task in graph.items() if key not in found}

@@ -90,23 +90,27 @@ def opened(spec: PipelineSpec) -> Iterator[tuple[ArtifactStore, Catalog]]:
         catalog.close()
 
 
-def compile_all(specs: Sequence[PipelineSpec], catalog: Catalog, *, final: bool) -> list[Compiled]:
-    """Return the compiled pipelines of specifications, what their sources hold looked up once for each dataset."""
-    sources: dict[str, Source] = {}
-    batches: dict[str, str] = {}
-    compiled = []
-    for spec in specs:
-        own = {}
-        for name, dataset in spec.datasets.items():
-            definition = digest.of_value([name, dataset.mode, describe(dataset.extract)])
-            if definition not in sources:
-                sources[definition] = plan_source(name, dataset, catalog)
-                batches[name] = batches.get(name) or catalog.open_batch(name, new_id())
-            own[name] = sources[definition]
+class Compiler:
+    """Compiles pipelines against one catalog; what their sources hold is looked up once for each dataset."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._sources: dict[str, Source] = {}
+        self._batches: dict[str, str] = {}
+
+    def compile(self, spec: PipelineSpec, *, final: bool) -> Compiled:
+        """Return the compiled pipeline. Raises ``ConfigError`` for columns that can not be there, ``DataError`` for sources."""
+        sources = {name: self._source(name, dataset) for name, dataset in spec.datasets.items()}
         with spec.origin.placed():
-            check_columns(spec, own)
-            compiled.append(compile_pipeline(spec, own, batches, final=final))
-    return compiled
+            check_columns(spec, sources)
+            return compile_pipeline(spec, sources, self._batches, final=final)
+
+    def _source(self, name: str, dataset: Dataset) -> Source:
+        definition = digest.of_value([name, dataset.mode, describe(dataset.extract)])
+        if definition not in self._sources:
+            self._sources[definition] = plan_source(name, dataset, self._catalog)
+            self._batches[name] = self._batches.get(name) or self._catalog.open_batch(name, new_id())
+        return self._sources[definition]
 
 
 def plan_source(name: str, dataset: Dataset, catalog: Catalog) -> Source:
@@ -128,7 +132,7 @@ def run_pipeline(spec: PipelineSpec, *, overrides: Sequence[str] = (), watchers:
     Raises ``ConfigError`` or ``DataError`` when it can not begin, ``Interrupted`` on Ctrl-C.
     """
     with opened(spec) as (store, catalog):
-        (compiled,) = compile_all([spec], catalog, final=True)
+        compiled = Compiler(catalog).compile(spec, final=True)
         return run_compiled([compiled], store, catalog, overrides=[overrides], watchers=watchers)[0]
 
 

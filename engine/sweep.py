@@ -19,7 +19,7 @@ from engine.execute import Execution, Watcher
 from engine.graph import Graph
 from engine.names import new_id
 from engine.registry import name_of
-from engine.runs import Run, compile_all, opened, run_compiled
+from engine.runs import Compiler, Run, opened, run_compiled
 from engine.summary import stages
 
 
@@ -64,35 +64,41 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
     ``final`` runs the best trial to its end, test rows included. Raises the first trial's error when none can begin.
     """
     started = time.time()
-    able = [trial for trial in trials if isinstance(trial.spec, PipelineSpec)]
     errors = {trial.number: trial.spec for trial in trials if isinstance(trial.spec, LevadaError)}
-    specs = [trial.spec for trial in able if isinstance(trial.spec, PipelineSpec)]
+    specs = {trial.number: trial.spec for trial in trials if isinstance(trial.spec, PipelineSpec)}
     if not specs:
         raise next(iter(errors.values()))
-    with opened(specs[0]) as (store, catalog):
-        compiled = compile_all(specs, catalog, final=False)
-        overrides = [trial.overrides for trial in able]
-        found = run_compiled(compiled, store, catalog, overrides=overrides, watchers=watchers)
-        runs = {trial.number: run for trial, run in zip(able, found, strict=True)}
+    first = next(iter(specs.values()))
+    overrides = {trial.number: trial.overrides for trial in trials}
+    with opened(first) as (store, catalog):
+        compiler, compiled = Compiler(catalog), {}
+        for number, spec in specs.items():
+            try:
+                compiled[number] = compiler.compile(spec, final=False)
+            except LevadaError as error:
+                errors[number] = error
+        if not compiled:
+            raise next(iter(errors.values()))
+        given = [overrides[number] for number in compiled]
+        found = run_compiled(list(compiled.values()), store, catalog, overrides=given, watchers=watchers)
+        runs = dict(zip(compiled, found, strict=True))
         errors |= {number: run.execution.failures()[0][1] for number, run in runs.items() if run.execution.failures()}
-        entries = [_entry(trial, runs.get(trial.number), errors.get(trial.number)) for trial in trials]
-        question = runs[able[0].number].summary["question"]
-        ranked = rank(entries, question)
-        best = ranked[0] if ranked and ranked[0]["status"] == "done" else None
+        question = found[0].summary["question"]
+        ranked = rank([_entry(trial, runs.get(trial.number), errors.get(trial.number)) for trial in trials], question)
+        best = ranked[0] if ranked[0]["status"] == "done" else None
         last = None
         if final and best is not None:
-            chosen = next(trial for trial in able if trial.number == best["number"])
-            whole = compile_all([spec for spec in (chosen.spec,) if isinstance(spec, PipelineSpec)], catalog, final=True)
-            last = run_compiled(whole, store, catalog, overrides=[chosen.overrides], watchers=watchers)[0]
+            whole = compiler.compile(specs[best["number"]], final=True)
+            last = run_compiled([whole], store, catalog, overrides=[overrides[best["number"]]], watchers=watchers)[0]
     union = _union(list(runs.values()))
     summary = {
         "id": new_id(),
-        "pipeline": specs[0].name,
+        "pipeline": first.name,
         "status": "done" if best is not None else "failed",
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - started, 2),
         "question": last.summary["question"] if last is not None else question,
-        "part": ranking_part(specs[0]),
+        "part": ranking_part(first),
         "trials": ranked,
         "best": best["number"] if best is not None else None,
         "best_overrides": best["overrides"] if best is not None else [],

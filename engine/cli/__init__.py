@@ -43,10 +43,23 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except MemoryError:
         error = HostError("not enough memory")
+    except Exception as raised:
+        if os.environ.get("LEVADA_TRACEBACK"):
+            raise
+        error = _unforeseen(raised)
     from engine.cli.show import show_error
 
     show_error(error)
     return error.exit_code
+
+
+def _unforeseen(error: Exception) -> LevadaError:
+    """Say what nobody foresaw in the form of all other errors."""
+    import traceback
+
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where, hint = f"{last.filename}:{last.lineno}", "an error in Levada: LEVADA_TRACEBACK=1 shows where it came from"
+    return LevadaError(f"{type(error).__name__}: {error}", where=where, hint=hint)
 
 
 def _split(arguments: list[str]) -> tuple[str, list[str]]:

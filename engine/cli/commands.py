@@ -16,27 +16,29 @@ if TYPE_CHECKING:
     from engine.sweep import Sweep, Trial
 
 import hydra
+from hydra._internal.utils import get_args_parser  # there is no public way to read the flags as Hydra does
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from engine.cli import show
 from engine.cli.progress import Progress
-from engine.config.compose import load, prepare_hydra, specify_config, store_root, translated
+from engine.config.compose import lenient, load, prepare_hydra, specify_config, store_root, translated
 from engine.errors import ConfigError, LevadaError, unknown
 from engine.registry import KINDS, names
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run a pipeline, or with ``-m`` a sweep, the way Hydra runs its applications: all of its flags work."""
-    flags, _ = _hydra_flags().parse_known_args(arguments)
-    if any(argument.startswith("--experimental-rerun") for argument in arguments):
+    flags = _hydra_flags(arguments)
+    if flags.experimental_rerun is not None:
         raise ConfigError("--experimental-rerun is not allowed: it loads a pickle", hint="repeat the overrides instead")
     if (flags.config_path or "").startswith("pkg://"):
         raise ConfigError("--config-path may not name a Python package", hint="use --config-dir with a folder")
-    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
-    prepare_hydra(overrides, flags.config_dir)
+    prepare_hydra(flags.overrides, flags.config_dir)
+    for resolver in ("oc.create", "oc.decode"):  # they would make keys such as _target_ out of text, for Hydra to act on
+        OmegaConf.clear_resolver(resolver)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us as they are, and are explained in one place
-    sys.argv = ["levada", *arguments]
+    sys.argv = ["levada", *(lenient(argument) for argument in arguments)]
     with translated(), redirect_stderr(_WithoutHydrasLine(sys.stderr)):
         hydra.main(config_path="pkg://conf", config_name="config", version_base="1.3")(task)()
     return 0
@@ -50,7 +52,7 @@ def task(config: DictConfig) -> float | None:
     settings = HydraConfig.instance().cfg.hydra  # type: ignore[union-attr]  # Hydra has set it before it calls a task
     spec = specify_config(config, settings)
     with Progress() as progress:
-        found = run_pipeline(spec, overrides=list(settings.overrides.task), watchers=[progress])
+        found = run_pipeline(spec, overrides=_given(settings), watchers=[progress])
     report = write_report(Path(settings.runtime.output_dir), found.summary, render_run(dict(found.summary)))
     show.show_run(found.summary, report)
     found.raise_failure()
@@ -71,11 +73,16 @@ def sweep(configs: Sequence[DictConfig], folder: Path, *, final: bool) -> Sweep:
     return found
 
 
+def _given(settings: DictConfig) -> tuple[str, ...]:
+    """Return the overrides as they were given."""
+    return tuple(override.removeprefix("++") for override in settings.overrides.task)
+
+
 def _trial(config: DictConfig) -> Trial:
     from engine.sweep import Trial
 
     settings = config.hydra
-    overrides = tuple(settings.overrides.task)
+    overrides = _given(settings)
     try:
         return Trial(settings.job.num, overrides, specify_config(config, settings))
     except LevadaError as error:
@@ -104,8 +111,8 @@ def plan(arguments: Sequence[str]) -> int:
     """Say what would run, what is reused, and why."""
     from engine.explain import explain
 
-    options, overrides = _listing("plan").parse_known_args(arguments)
-    show.show_plan(explain(load(overrides, options.config_dir)), as_json=options.json)
+    options, rest = _listing("plan").parse_known_args(arguments)
+    show.show_plan(explain(load(_overrides("plan", rest), options.config_dir)), as_json=options.json)
     return 0
 
 
@@ -142,8 +149,8 @@ def runs(arguments: Sequence[str]) -> int:
     """List runs, newest first."""
     from engine.explain import list_runs
 
-    options, overrides = _listing("runs").parse_known_args(arguments)
-    show.show_runs(list_runs(store_root(overrides, options.config_dir)), as_json=options.json)
+    options, rest = _listing("runs").parse_known_args(arguments)
+    show.show_runs(list_runs(store_root(_overrides("runs", rest), options.config_dir)), as_json=options.json)
     return 0
 
 
@@ -153,8 +160,8 @@ def lineage(arguments: Sequence[str]) -> int:
 
     parser = _listing("lineage")
     parser.add_argument("id", help="a run, a batch or a result; the beginning of the id is enough")
-    options, overrides = parser.parse_known_args(arguments)
-    show.show_lineage(find(store_root(overrides, options.config_dir), options.id), as_json=options.json)
+    options, rest = parser.parse_known_args(arguments)
+    show.show_lineage(find(store_root(_overrides("lineage", rest), options.config_dir), options.id), as_json=options.json)
     return 0
 
 
@@ -165,11 +172,23 @@ def _listing(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _hydra_flags() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config-dir", "-cd")
-    parser.add_argument("--config-path", "-cp")
-    return parser
+def _hydra_flags(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments as Hydra will understand them: its parser takes abbreviations too."""
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return get_args_parser().parse_args(list(arguments))
+    except SystemExit:
+        message = said.getvalue().strip().rsplit("error: ", 1)[-1]
+        raise ConfigError(message or "wrong flags", hint="`levada --help`") from None
+
+
+def _overrides(command: str, rest: Sequence[str]) -> Sequence[str]:
+    """Return what is left of a listing's arguments, which must be overrides."""
+    for text in rest:
+        if text.startswith("-"):
+            raise ConfigError(f"unknown flag '{text}'", hint=f"`levada {command} --help`")
+    return rest
 
 
 class _WithoutHydrasLine(io.TextIOBase):

@@ -7,27 +7,29 @@ After this room nobody sees a ``DictConfig``.
 from __future__ import annotations
 
 import importlib.resources
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_module
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.sources_registry import SourcesRegistry  # no public way to replace a source, see _CheckedFiles
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from hydra.plugins.config_source import ConfigResult
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from engine.config.locate import Origin
-from engine.config.safety import scan, scan_interpolations, scan_override
+from engine.config.locate import Origin, short
+from engine.config.safety import refuse_code, scan, scan_interpolations, scan_override
 from engine.config.spec import PipelineSpec, specify
-from engine.errors import ConfigError
+from engine.errors import ConfigError, nearest, unknown
 from engine.registry import use_folder
 
 _OURS = Path(str(importlib.resources.files("conf")))
@@ -40,10 +42,22 @@ class _CheckedFiles(FileConfigSource):
         file = Path(self.path) / self._normalize_file_name(config_path)
         if file.is_file():
             try:
-                scan(file.read_text(encoding="utf-8"), str(file))
+                text = file.read_text(encoding="utf-8")
             except UnicodeDecodeError as error:
-                raise ConfigError("this file is not UTF-8", where=str(file), found=f"byte {error.start}") from None
+                raise ConfigError("this file is not UTF-8", where=short(file), found=f"byte {error.start}") from None
+            scan(text, short(file))
+            _check_header(text, short(file))
         return super().load_config(config_path)
+
+
+def _check_header(text: str, file: str) -> None:
+    """Refuse a ``# @package`` that Hydra would take for a comment, because something stands before it."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(r"#\s*@package\b", line):
+            if number > 1:
+                hint = "move this line to the top"
+                raise ConfigError("'# @package' counts only in the first line of a file", where=f"{file}:{number}", hint=hint)
+            return
 
 
 class _ConfWhereYouStand(SearchPathPlugin):
@@ -68,13 +82,25 @@ def prepare_hydra(overrides: Sequence[str], config_dir: str | None = None) -> No
         use_folder(Path(config_dir).resolve().parent)
 
 
+def lenient(override: str) -> str:
+    """Return an override of a nested key such that it may also add the key: ``model.max_depth=3`` as ``++model.max_depth=3``.
+
+    Hydra refuses a key that no file has, though the plugin knows it. What nobody knows is refused when the plugin is
+    built, and by a better message.
+    """
+    return f"++{override}" if _NESTED.match(override) and not override.startswith("hydra.") else override
+
+
+_NESTED = re.compile(r"[A-Za-z_]\w*(\.\w+)+=")
+
+
 def load(overrides: Sequence[str] = (), config_dir: str | None = None) -> PipelineSpec:
     """Return the pipeline that overrides describe: ``load(["pipeline=penguins", "splitter.seed=3"])``.
 
     ``config_dir`` is a folder of YAML files that goes before ours, like ``--config-dir``. Raises ``ConfigError``.
     """
     prepare_hydra(overrides, config_dir)
-    given = list(overrides)
+    given = [lenient(override) for override in overrides]
     if config_dir is not None:
         given.append(f"hydra.searchpath=[file://{Path(config_dir).resolve()}]")
     with _hydra(), translated():
@@ -106,8 +132,9 @@ def _plain(config: DictConfig) -> dict[str, Any]:
         raise ConfigError("the configuration is not a mapping")
     raw.pop("hydra", None)
     scan_interpolations(dict(_leaves(raw, "")))
-    resolved = OmegaConf.to_container(OmegaConf.masked_copy(config, [str(key) for key in raw]), resolve=True)
-    plain: dict[str, Any] = _with_text_keys(resolved)
+    own = OmegaConf.masked_copy(config, [str(key) for key in raw])
+    plain: dict[str, Any] = _with_text_keys(OmegaConf.to_container(own, resolve=True, throw_on_missing=True))
+    refuse_code(plain)  # again, because a resolver may have made what was not there before
     return plain
 
 
@@ -135,7 +162,7 @@ def _origin(hydra: DictConfig) -> Origin:
     choices = tuple((group, str(option)) for group, option in hydra.runtime.choices.items() if not group.startswith("hydra"))
     sources = [source for source in hydra.runtime.config_sources if source.schema == "file"]
     folders = (*(Path(source.path) for source in sources), _OURS)
-    return Origin(choices, folders, tuple(hydra.overrides.task))
+    return Origin(choices, folders, tuple(override.removeprefix("++") for override in hydra.overrides.task))
 
 
 @contextmanager
@@ -152,12 +179,32 @@ def _hydra() -> Iterator[None]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what Hydra and OmegaConf raise into ``ConfigError``."""
+    """Turn what Hydra, OmegaConf and their YAML parser raise into ``ConfigError``."""
     try:
         yield
+    except OverrideParseException as error:
+        raise ConfigError(f"this override can not be read: {error}", where=f"command line: {error.override}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{mark.name}:{mark.line + 1}" if mark is not None else ""
+        raise ConfigError(f"this is not YAML: {error.problem}", where=where) from None
+    except MissingMandatoryValue as error:
+        key = str(error.full_key)
+        raise ConfigError(f"the key '{key.rsplit('.', 1)[-1]}' has no value yet", where=key, hint=f"add {key}=…") from None
     except (HydraException, OmegaConfBaseException) as error:
-        key = getattr(error, "full_key", None) or ""
-        text = str(error).strip().split("\n")
-        raise ConfigError(
-            text[0], where=str(key), found="; ".join(line.strip() for line in text[1:4] if line.strip())
-        ) from None
+        raise _explained(str(error).strip(), str(getattr(error, "full_key", None) or "")) from None
+
+
+def _explained(text: str, key: str) -> ConfigError:
+    """Say what a message of Hydra's or OmegaConf's means for whoever wrote the override."""
+    if choice := re.search(r"Could not find '(?:(.+)/)?([^/']+)'", text):
+        group, option = choice[1] or "", choice[2]
+        options = re.findall(r"^\s+([\w./-]+)$", text, re.MULTILINE)
+        return unknown(group or "configuration", option, options, where=f"{group}={option}")
+    if override := re.match(r"Could not override '(.+?)'", text):
+        name = override[1]
+        near = nearest(name, ["pipeline", *(key for key, info in PipelineSpec.model_fields.items() if not info.exclude)])
+        hint = f"did you mean '{near}'?" if near else "add --cfg job to see the keys that there are"
+        return ConfigError(f"unknown key '{name}'", where=f"command line: {name}=…", hint=hint)
+    first, *rest = text.split("\n")
+    return ConfigError(first, where=key, found="; ".join(line.strip() for line in rest[:3] if line.strip()))

@@ -58,7 +58,7 @@ class Origin:
         for file, package in self._files():
             depth, line = _find(file, package, path)
             if depth > best:
-                best, place = depth, f"{_short(file)}:{line}, {key}"
+                best, place = depth, f"{short(file)}:{line}, {key}"
         return place
 
     def _files(self) -> list[tuple[Path, list[str]]]:
@@ -109,7 +109,7 @@ def _child(node: yaml.Node | None, part: str) -> tuple[yaml.Node | None, yaml.No
     return None, None
 
 
-def _short(file: Path) -> str:
+def short(file: Path) -> str:
     """Return the path as seen from where the user stands, if it is below."""
     try:
         return str(file.resolve().relative_to(Path.cwd()))

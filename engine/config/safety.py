@@ -1,7 +1,7 @@
 """Refuses YAML that could do harm, from its raw text, before anything builds objects from it.
 
 Refused: tags, merge of too much into too little (aliases that expand beyond a limit), depth, size, and the keys by
-which a text could name code to run (Hydra's ``_target_`` and its kin, logging's ``()`` and ``ext://``).
+which a text could name code to run (Hydra's ``_target_`` and its kin, logging's ``()``, ``class`` and ``ext://``).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ MAX_NODES = 10_000
 MAX_EXPANDED = 1 << 20  # characters that interpolations may unfold to
 
 _NAMES_CODE = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_", "()"})
+_NAMES_MODULES = ("ext://", "pkg://")  # logging's way to an object, Hydra's to a package
+_LOGGING_CLASS = re.compile(r"class\s*[:=]\s*([\w.]+)")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -52,6 +54,7 @@ class _Tally:
         self._sizes: dict[str, int] = {}  # how many values an anchor stands for
         self._counts = [0]  # values below each open collection, aliases expanded
         self._anchors: list[str | None] = []  # of each open collection
+        self._before = ""  # the scalar before: the key of a value
 
     def take(self, event: yaml.Event, where: str) -> None:
         """Count an event. Raises ``ConfigError``."""
@@ -59,7 +62,8 @@ class _Tally:
             self._counts[-1] += self._sizes.get(str(event.anchor), 1)
         elif isinstance(event, yaml.ScalarEvent):
             self._open(event, where)
-            _refuse_code(event.value, where)
+            _refuse_text(event.value, self._before, where)
+            self._before = event.value
             self._remember(event.anchor, 1)
         elif isinstance(event, yaml.CollectionStartEvent):
             self._open(event, where)
@@ -88,25 +92,46 @@ class _Tally:
 def scan_override(override: str) -> None:
     """Raise ``ConfigError`` if an override of the command line could name code to run."""
     where = f"command line: {override}"
-    key, _, value = override.partition("=")
-    for part in re.split(r"[.@/+~]", key):
-        _refuse_code(part, where)
-    for name in _NAMES_CODE - {"()"}:
-        if name in override:
-            _refuse_code(name, where)
-    if "ext://" in value:
-        _refuse_code("ext://", where)
-    if key.lstrip("+") == "hydra.searchpath" and "pkg://" in value:
-        raise ConfigError("a search path may not name a Python package", where=where, expected="file:// and a folder")
+    for name in (*_NAMES_CODE, *_NAMES_MODULES):
+        if name in override and (name != "()" or "hydra" in override):
+            _refuse(name, where)
+    if "hydra" in override and (named := _LOGGING_CLASS.search(override)):
+        _refuse_class(named[1], where)
 
 
-def _refuse_code(text: str, where: str) -> None:
-    if text in _NAMES_CODE or text.startswith("ext://"):
-        raise ConfigError(
-            f"'{text}' is not allowed: a configuration can not name code to run",
-            where=where,
-            hint="name a registered plugin with 'use:'; `levada plugins` lists them",
-        )
+def refuse_code(node: object, path: str = "") -> None:
+    """Raise ``ConfigError`` if plain data has a key that names code, wherever it came from."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            below = f"{path}.{key}".lstrip(".")
+            if key in _NAMES_CODE:
+                _refuse(str(key), below)
+            refuse_code(value, below)
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            refuse_code(value, f"{path}[{number}]")
+
+
+def _refuse_text(text: str, before: str, where: str) -> None:
+    """Refuse a scalar of YAML that names code: by itself, inside of a text, or as the class of a logging handler."""
+    for name in (*_NAMES_CODE, *_NAMES_MODULES):
+        if text == name or (name != "()" and name in text):
+            _refuse(name, where)
+    if before == "class":
+        _refuse_class(text, where)
+
+
+def _refuse_class(name: str, where: str) -> None:
+    if "." in name and not name.startswith("logging."):
+        _refuse(name, where)
+
+
+def _refuse(name: str, where: str) -> None:
+    raise ConfigError(
+        f"'{name}' is not allowed: a configuration can not name code to run",
+        where=where,
+        hint="name a registered plugin with 'use:'; `levada plugins` lists them",
+    )
 
 
 def scan_interpolations(values: Mapping[str, object]) -> None:

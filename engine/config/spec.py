@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,8 +26,6 @@ from engine.plugin import (
 )
 from engine.registry import build, name_of
 from engine.validate import Path, dotted, validated
-
-P = TypeVar("P", bound=Plugin)
 
 
 class Spec(BaseModel):
@@ -102,7 +102,7 @@ class Executor(Spec):
 class Store(Spec):
     """Where batches, features, results and the catalog are kept."""
 
-    root: str = Field(default=".levada", description="A folder; on a cluster, one that every worker sees.")
+    root: str = Field(default=".levada", min_length=1, description="A folder; on a cluster, one that every worker sees.")
 
 
 class PipelineSpec(Spec):
@@ -247,8 +247,34 @@ def _check_wiring(spec: PipelineSpec) -> None:
             where="model.use",
             hint=f"choose a model for {spec.problem.task}: `levada plugins model` lists them",
         )
-    if spec.executor.kind == "cluster" and spec.executor.address is None:
-        raise ConfigError("a cluster needs an address", where="executor.address", expected="tcp://host:port")
+    if spec.executor.kind == "cluster":
+        _check_address(spec.executor.address or "", insecure=spec.executor.insecure)
+
+
+def _check_address(address: str, *, insecure: bool) -> None:
+    """Refuse what is no address, and to send work in clear text to another machine unless told to."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("tcp", "tls") or not parts.hostname:
+        raise ConfigError(
+            "a cluster needs the address of its scheduler",
+            where="executor.address",
+            expected="tcp://host:port or tls://host:port",
+            found=address,
+        )
+    if parts.scheme == "tcp" and not insecure and not _is_loopback(parts.hostname):
+        raise ConfigError(
+            f"{address} would send tasks and results unencrypted to another machine",
+            where="executor.address",
+            expected="tls://, with certificates in Dask's own configuration",
+            hint="executor.insecure=true allows it on a network that you trust",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _plugins(kind: str, node: object, path: Path) -> tuple[Plugin, ...]:

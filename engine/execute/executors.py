@@ -5,17 +5,15 @@ Each executor takes calls and reports outcomes as they end, in the coordinator's
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from engine.config.spec import Executor
-from engine.errors import ConfigError, HostError
+from engine.errors import HostError
 from engine.execute.perform import Outcome, Setting, perform
 from engine.graph import Task
 from engine.stores.artifacts import Artifact
@@ -89,7 +87,6 @@ def _client(executor: Executor, note: Callable[[str], None]) -> Iterator[Client]
 
     if executor.kind == "cluster":
         address = executor.address or ""
-        check_address(address, insecure=executor.insecure)
         try:
             client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except OSError as error:
@@ -113,24 +110,3 @@ def _client(executor: Executor, note: Callable[[str], None]) -> Iterator[Client]
     ):
         note(f"dashboard at {cluster.dashboard_link}")
         yield client
-
-
-def check_address(address: str, *, insecure: bool) -> None:
-    """Refuse to send work in clear text to another machine unless told to."""
-    parts = urlsplit(address)
-    if parts.scheme not in ("tcp", "tls") or not parts.hostname:
-        raise ConfigError("wrong value for 'address'", where="executor.address", expected="tcp://host:port", found=address)
-    if parts.scheme == "tcp" and not insecure and not _is_loopback(parts.hostname):
-        raise ConfigError(
-            f"{address} would send tasks and results unencrypted to another machine",
-            where="executor.address",
-            expected="tls://, with certificates in Dask's own configuration",
-            hint="executor.insecure=true allows it on a network that you trust",
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -17,6 +17,11 @@ _WHOLE = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32)
 
 def run(work: Work) -> Artifact:
     """Return the schema that holds every partition: whole numbers widen to decimal ones, empty columns to any type."""
+    if not any(artifact.rows for artifact in work.inputs):
+        told = [artifact.data() for artifact in work.inputs]
+        broken = sum(one["quarantined"] for one in told)
+        found = f"{broken:,} rows, all of which broke a rule" if broken else f"{len(told)} files without rows"
+        raise DataError("this dataset has no rows", where=told[0]["source"], expected="at least one row", found=found)
     schemas = [work.store.scan(artifact).collect_schema() for artifact in work.inputs]
     merged: dict[str, pl.DataType] = {}
     for column in schemas[0].names():
