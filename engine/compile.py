@@ -15,7 +15,7 @@ from engine import digest
 from engine.config.spec import Dataset, PipelineSpec
 from engine.graph import Graph, Task
 from engine.plugin import PARTS, FittedTransformer, Plugin, Roles, Source
-from engine.registry import describe, name_of
+from engine.registry import describe, modules_of, name_of
 from engine.stores.artifacts import plain
 
 _FAN_IN = 32  # summaries that one task merges
@@ -101,7 +101,7 @@ class _Builder:
         plugins: Sequence[Plugin] = (),
         place: str = "",
     ) -> str:
-        code = _code(function, *sorted({type(plugin).__module__ for plugin in plugins}))
+        code = _code(function, *sorted({module for plugin in plugins for module in modules_of(plugin)}))
         task = Task(function, plain(params), tuple(inputs), code, label, index, place or f"artifacts/{label}")
         self.tasks.append(task)
         return task.key

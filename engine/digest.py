@@ -25,8 +25,8 @@ _FIRST_PARTY = ("engine", "plugins")
 
 
 def canonical(value: object) -> str:
-    """Return the one JSON text of a plain value: sorted keys, no spaces, NaN refused with ``ValueError``."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    """Return the one JSON text of a plain value: sorted keys, no spaces; infinity, which JSON lacks, as ``Infinity``."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def of_text(*parts: str) -> str:

@@ -179,6 +179,12 @@ def name_of(plugin: type[Plugin]) -> str:
     return f"{plugin.__module__.rpartition('.')[2]}.{plugin.__name__}"  # a member of a family
 
 
+def modules_of(plugin: Plugin) -> set[str]:
+    """Return the modules of a plugin and of the plugins that are its parameters: the code that it runs."""
+    inner = (getattr(plugin, name) for name, alias in _fields(type(plugin)) if alias in _inner_kinds(type(plugin)))
+    return {type(plugin).__module__}.union(*(modules_of(value) for value in inner))
+
+
 def _fields(plugin: type[Plugin]) -> list[tuple[str, str]]:
     return [(name, info.alias or name) for name, info in plugin.model_fields.items()]
 

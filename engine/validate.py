@@ -68,7 +68,7 @@ def _shown(value: object) -> str:
 
 
 def _keys_of(model: type[BaseModel] | None) -> list[str]:
-    return [info.alias or name for name, info in model.model_fields.items()] if model else []
+    return [info.alias or name for name, info in model.model_fields.items() if not info.exclude] if model else []
 
 
 def _field(model: type[BaseModel] | None, key: str) -> FieldInfo | None:

@@ -1,5 +1,8 @@
 """Features that tell of the target."""
 
+from functools import reduce
+from operator import xor
+
 import polars as pl
 from pydantic import Field
 from sklearn.metrics import mutual_info_score
@@ -8,7 +11,7 @@ from engine.errors import DataError
 from engine.plugin import TARGET, Selector
 from plugins.transformers import _moments
 
-_HASH, _COUNT, _CELL = "__hash__", "__count__", "__cell__"
+_HASH, _COUNT, _CELL, _ROW = "__hash__", "__count__", "__cell__", "__row__"
 
 
 class MutualInformation(Selector):
@@ -42,14 +45,14 @@ class MutualInformation(Selector):
         schema = frame.collect_schema()
         if TARGET not in schema:
             raise DataError("mutual information needs a target", hint="select by variance, which needs none")
-        features = [_canonical(name, dtype) for name, dtype in schema.items() if name != TARGET]
-        # The hashes first, by themselves: most rows are not in the sample, and need not be held.
-        hashed = frame.with_columns(pl.struct(*features, TARGET).hash(seed=0).alias(_HASH)).collect()
-        few = hashed.lazy().filter(pl.col(_HASH) <= pl.col(_HASH).unique().bottom_k(self.sample).max())
-        return _smallest(few.select(*features, TARGET, _HASH, pl.lit(1, pl.Int64).alias(_COUNT)), self.sample)
+        columns = [*(_canonical(name, dtype) for name, dtype in schema.items() if name != TARGET), pl.col(TARGET)]
+        # A hash a column, joined: several times as fast as the hash of a struct of them.
+        hashes = [column.hash(seed=place) for place, column in enumerate(columns)]
+        rows = frame.select(*columns, reduce(xor, hashes).alias(_HASH), pl.lit(1, pl.Int64).alias(_COUNT))
+        return _smallest(rows.collect(), self.sample)
 
     def merge(self, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
-        return _smallest(pl.concat([a, b]).lazy(), self.sample)
+        return _smallest(pl.concat([a, b]), self.sample)
 
     def score(self, summary: pl.DataFrame) -> pl.DataFrame:
         features = [name for name in summary.columns if name not in (TARGET, _HASH, _COUNT)]
@@ -71,14 +74,21 @@ class MutualInformation(Selector):
 
 
 def _canonical(name: str, source: pl.DataType) -> pl.Expr:
-    """Return a feature as a number such that values that are equal have equal bytes."""
+    """Return a feature such that values that are equal have equal bytes: zero has one sign, and NaN is missing."""
+    if not source.is_float():
+        return pl.col(name)
     column = _moments.number(name, source)
     return pl.when(column == 0).then(pl.lit(0.0)).otherwise(column).alias(name)
 
 
-def _smallest(rows: pl.LazyFrame, sample: int) -> pl.DataFrame:
-    others = pl.exclude(_HASH, _COUNT).first()
-    return rows.group_by(_HASH).agg(others, pl.col(_COUNT).sum()).sort(_HASH).head(sample).collect()
+def _smallest(rows: pl.DataFrame, sample: int) -> pl.DataFrame:
+    """Return the different rows of the smallest hashes, each once with its count, by hash.
+
+    The hashes are looked at by themselves: most rows are not in the sample, and are never moved.
+    """
+    seen = rows.select(_HASH, _COUNT).with_row_index(_ROW)
+    kept = seen.group_by(_HASH).agg(pl.col(_ROW).first(), pl.col(_COUNT).sum()).sort(_HASH).head(sample)
+    return rows[kept[_ROW]].with_columns(kept[_COUNT])
 
 
 def _information(feature: pl.Series, target: pl.Series, counts: pl.Series) -> float:
