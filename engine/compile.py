@@ -120,7 +120,8 @@ class _Builder:
             )
             for number, partition in enumerate(source.partitions)
         )
-        self.schemas[name] = self.add("schema", {}, self.ingested[name], f"{name}.schema")
+        sources = {"sources": [partition.name for partition in source.partitions]}
+        self.schemas[name] = self.add("schema", sources, self.ingested[name], f"{name}.schema")
 
     def view(self) -> tuple[str, ...]:
         """Add the view: steps in a row are one task a partition; a step over the whole table makes it one task in all."""

@@ -64,7 +64,7 @@ def _reason(task: Task, graph: Graph, found: Mapping[str, Any], before: Mapping[
 def _changed(old: Any, new: Any, path: str = "") -> str:
     """Return the path of the first parameter that differs, with both values if they are short."""
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new}):
+        for key in sorted({*old, *new}, key=lambda key: (key != "use", key)):  # another plugin has other parameters
             if old.get(key) != new.get(key):
                 return _changed(old.get(key), new.get(key), f"{path}.{key}" if path else key)
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
@@ -163,12 +163,16 @@ def _origins(catalog: Catalog, memory: Memory, depth: int = 0, seen: set[str] | 
         if source is None or source.label in seen:
             continue
         seen.add(source.label)
-        told = source.artifact.data() if source.label.endswith(".ingest") else {}
         count = sum(1 for other in memory.contents if (found := catalog.origin(other)) and found.label == source.label)
         note = f" and {count - 1} more" if count > 1 else ""
-        lines.append((depth, f"{source.label}{note}  {told.get('source', source.artifact.digest)}"))
+        lines.append((depth, f"{source.label}{note}  {_file_of(source) or source.artifact.digest}"))
         lines += _origins(catalog, source, depth + 1, seen)
     return lines
+
+
+def _file_of(memory: Memory) -> str:
+    """Return the piece of the source that an ingested partition came from, nothing for other results."""
+    return str(json.loads(memory.params)["partition"]["name"]) if memory.label.endswith(".ingest") else ""
 
 
 def _uses(catalog: Catalog, contents: Iterable[str]) -> list[tuple[int, str]]:

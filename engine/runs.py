@@ -6,10 +6,11 @@ batches made visible, the run recorded.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -26,19 +27,24 @@ from engine.graph import Graph, Task
 from engine.names import new_id
 from engine.plugin import Source, SourcePartition
 from engine.registry import describe
-from engine.stores.artifacts import ArtifactStore, store_at
+from engine.stores.artifacts import Artifact, ArtifactStore, store_at
 from engine.stores.catalog import BatchPartition, Catalog, RunRecord, SqliteCatalog
 from engine.summary import summarize
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Run:
     """What came of a pipeline. ``summary`` is all of it as plain data; the rest reads results from the store."""
 
     summary: Mapping[str, Any]
-    compiled: Compiled = field(repr=False)
-    execution: Execution = field(repr=False)
-    store: ArtifactStore = field(repr=False)
+    compiled: Compiled
+    execution: Execution
+    store: ArtifactStore
+
+    def __repr__(self) -> str:
+        question = self.summary["question"]
+        answer = f", {question['metric']} {question['answer']:.4f} on {question['part']} rows" if question["answer"] else ""
+        return f"<Run of {self.summary['pipeline']}: {self.summary['status']}{answer}>"
 
     @property
     def id(self) -> str:
@@ -185,27 +191,27 @@ class _Batches(Watcher):
     def __init__(self, compiled: Sequence[Compiled], catalog: Catalog, run: str) -> None:
         self._catalog, self._run = catalog, run
         self._datasets = {key: (name, one.ingest[name]) for one in compiled for name, key in one.schemas.items()}
-        self._ingested: dict[str, Outcome] = {}
+        self._partitions: dict[str, BatchPartition] = {}
 
     def ended(self, task: Task, outcome: Outcome) -> None:
-        if task.function == "ingest":
-            self._ingested[task.key] = outcome
+        if task.function == "ingest" and outcome.artifact is not None:
+            self._partitions[task.key] = _partition(task, outcome.artifact)
         elif task.key in self._datasets and outcome.artifact is not None:
             name, keys = self._datasets[task.key]
-            self._catalog.commit_batch(name, [_partition(self._ingested[key]) for key in keys], self._run)
+            self._catalog.commit_batch(name, [self._partitions[key] for key in keys], self._run)
 
 
-def _partition(outcome: Outcome) -> BatchPartition:
-    artifact = outcome.artifact
-    if artifact is None or artifact.file is None:
-        raise LevadaError("a partition without a file can not be part of a batch")
-    told = artifact.data()
+def _partition(task: Task, artifact: Artifact) -> BatchPartition:
+    """Return what a batch says of one of its files. An ingested partition always has one."""
+    if artifact.file is None:
+        raise LevadaError(f"{task.label} left no file")
+    source = json.loads(task.params)["partition"]
     return BatchPartition(
-        told["source"],
-        told["fingerprint"],
+        source["name"],
+        source["fingerprint"],
         artifact.file.path,
         artifact.file.digest,
         artifact.rows or 0,
         artifact.file.bytes,
-        told["quarantined"],
+        artifact.data()["quarantined"],
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+import json
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic_core import PydanticUndefined
+from pydantic import TypeAdapter
+from pydantic.fields import FieldInfo
 
 from engine.config.spec import Dataset, Executor, Join, PipelineSpec, Problem, Spec, Store, View
 from engine.plugin import Plugin
@@ -22,8 +25,8 @@ def plugin_parameters(kind: str, name: str) -> dict[str, Any]:
         "parameters": [
             {
                 "name": info.alias or field,
-                "type": _type(plugin.__annotations__.get(field, info.annotation)),
-                "default": "required" if info.is_required() else repr(_default(info.default, info.default_factory)),
+                "type": _type(info.annotation),
+                "default": _default(info),
                 "description": info.description or "",
             }
             for field, info in plugin.model_fields.items()
@@ -31,13 +34,41 @@ def plugin_parameters(kind: str, name: str) -> dict[str, Any]:
     }
 
 
-def _default(default: Any, factory: Any) -> Any:
-    return factory() if default is PydanticUndefined and factory is not None else default
+def _default(info: FieldInfo) -> str:
+    """Return a parameter's default as YAML has it."""
+    if info.is_required():
+        return "required"
+    value = info.get_default(call_default_factory=True, validated_data={})
+    value = list(value) if isinstance(value, tuple) else value
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _type(annotation: object) -> str:
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
-    return str(text).replace("typing.", "")
+def _type(annotation: Any) -> str:
+    """Return a parameter's type in the words of YAML: ``numeric | text | list of text``."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(arguments[0])
+    if origin is Literal:
+        return " | ".join(str(value) for value in arguments)
+    if origin in (Union, UnionType):
+        return " | ".join(dict.fromkeys(_type(argument) for argument in arguments))
+    if origin in (tuple, list):
+        return f"list of {_type(arguments[0])}"
+    if origin is dict:
+        return f"mapping of {_type(arguments[1])}"
+    if inspect.isclass(annotation) and issubclass(annotation, Plugin):
+        return annotation.kind
+    return _WORDS.get(annotation, getattr(annotation, "__name__", "any").lower())
+
+
+_WORDS: dict[Any, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    type(None): "null",
+    Any: "any",
+}
 
 
 def json_schema() -> dict[str, Any]:
@@ -78,8 +109,6 @@ def _object(model: type[Spec | Plugin]) -> dict[str, Any]:
 
 
 def _property(annotation: Any, info: Any = None) -> dict[str, Any]:
-    from pydantic import TypeAdapter
-
     reference = _reference(annotation)
     if reference is None:
         try:
@@ -93,8 +122,6 @@ def _property(annotation: Any, info: Any = None) -> dict[str, Any]:
 
 def _reference(annotation: Any) -> dict[str, Any] | None:
     """Return a reference to a definition if an annotation is a plugin, a specification, or a container of one."""
-    from typing import get_args, get_origin
-
     if inspect.isclass(annotation) and issubclass(annotation, Plugin):
         return {"$ref": f"#/$defs/{annotation.kind}"}
     if inspect.isclass(annotation) and issubclass(annotation, Spec):

@@ -144,15 +144,19 @@ def _ingest_warnings(compiled: Compiled, execution: Execution) -> list[dict[str,
         told = [artifact.data() for key in keys if (artifact := execution.artifact(key)) is not None]
         quarantined = sum(one["quarantined"] for one in told)
         if quarantined:
-            message = f"{quarantined:,} rows of {name} broke a rule and went to quarantine"
+            message = f"{_rows(quarantined)} of {name} broke a rule and went to quarantine"
             advice = "the report's data table has the rules; mend the source, or the rule"
             found.append({"code": "quarantined", "message": message, "advice": advice})
         warned = [reason for one in told for reason in one["reasons"] if reason["on_fail"] == "warn"]
         for check in dict.fromkeys(reason["check"] for reason in warned):
             rows = sum(reason["rows"] for reason in warned if reason["check"] == check)
-            message = f"{rows:,} rows of {name} break the rule: {check}"
+            message = f"{_rows(rows)} of {name} broke the rule: {check}"
             found.append({"code": "rule_broken", "message": message, "advice": "they were kept, as on_fail: warn says"})
     return found
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _features(compiled: Compiled, execution: Execution) -> dict[str, Any]:

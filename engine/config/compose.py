@@ -183,7 +183,9 @@ def translated() -> Iterator[None]:
     try:
         yield
     except OverrideParseException as error:
-        raise ConfigError(f"this override can not be read: {error}", where=f"command line: {error.override}") from None
+        first = str(error).split("\n")[0]
+        where = f"command line: {str(error.override).removeprefix('++')}"
+        raise ConfigError(f"this override can not be read: {first}", where=where) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{mark.name}:{mark.line + 1}" if mark is not None else ""

@@ -69,7 +69,7 @@ def _run_distributed(client: Client, graph: dict[Any, Any], tasks: Mapping[Any, 
 
     futures = client.get(graph, list(graph), sync=False)
     names = {future.key: name for future, name in zip(futures, graph, strict=True)}
-    for future in as_completed(futures):
+    for future in as_completed(futures, loop=client.loop):
         task = tasks[names[future.key]]
         try:
             outcome = future.result()

@@ -34,12 +34,11 @@ def run(work: Work) -> Artifact:
     reasons = _reasons(work, aside) if aside else []
     _stop(reasons, partition)
     kept = [reason for reason in reasons if reason["on_fail"] != "warn"]
+    # nothing of the source's name or age is in the value: equal rows are equal results, and what follows is reused
     value = {
-        "source": partition.name,
-        "fingerprint": partition.fingerprint,
         "quarantined": sum(reason["rows"] for reason in kept),
         "reasons": reasons,
-        # without its folder, which holds the batch: equal rows are equal results, whatever batch they are part of
+        # without its folder, which holds the batch
         "quarantine": [Path(aside.path).name, aside.digest, aside.bytes] if aside and reasons else None,
     }
     return Artifact(canonical(value), artifact.file, artifact.rows)

@@ -1,7 +1,7 @@
 """Agrees on one schema for a dataset, over all its partitions. Until it has, nothing of a new batch is visible.
 
-In: all partitions of a dataset. Out: a Parquet file of no rows whose schema is the dataset's, so that rows that differ
-only in content leave it as it was.
+In: all partitions of a dataset; ``sources`` names where they came from, for messages. Out: a Parquet file of no rows whose
+schema is the dataset's, so that rows that differ only in content leave it as it was.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def run(work: Work) -> Artifact:
         told = [artifact.data() for artifact in work.inputs]
         broken = sum(one["quarantined"] for one in told)
         found = f"{broken:,} rows, all of which broke a rule" if broken else f"{len(told)} files without rows"
-        raise DataError("this dataset has no rows", where=told[0]["source"], expected="at least one row", found=found)
+        raise DataError("this dataset has no rows", where=work.params["sources"][0], expected="at least one row", found=found)
     schemas = [work.store.scan(artifact).collect_schema() for artifact in work.inputs]
     merged: dict[str, pl.DataType] = {}
     for column in schemas[0].names():
@@ -34,9 +34,9 @@ def _agree(work: Work, column: str, dtypes: list[pl.DataType]) -> pl.DataType:
     if len(set(dtypes)) == 1:
         return dtypes[0]
     seen: dict[pl.DataType, str] = {}
-    for artifact, dtype in zip(work.inputs, dtypes, strict=True):
+    for artifact, source, dtype in zip(work.inputs, work.params["sources"], dtypes, strict=True):
         if not _is_empty(work, artifact, column):
-            seen.setdefault(dtype, artifact.data()["source"])
+            seen.setdefault(dtype, source)
     kinds = list(seen)
     if len(kinds) <= 1:
         return kinds[0] if kinds else pl.String()

@@ -78,7 +78,13 @@ def _class_findings(entry: dict[str, Any], name: str, count: int, train: dict[st
     here, there = count / entry["rows"], train[name] / total
     if abs(here - there) > _SHARE_GAP:
         message = f"{name} is {here:.1%} of {entry['part']} and {there:.1%} of train"
-        return [Finding("class_shares_differ", message, "expect metrics to differ, or use splitter: stratified")]
+        return [
+            Finding(
+                "class_shares_differ",
+                message,
+                "metrics of the two will differ; where time does not matter, use splitter: stratified",
+            )
+        ]
     return []
 
 

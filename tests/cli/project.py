@@ -54,8 +54,10 @@ encode:
   - {use: standardize, columns: numeric}
 """
 
-PORTS = "port,depth,region\n" + "".join(f"{name},{depth},{'north' if depth > 9 else 'south'}\n" for name, depth in
-                                        [("Horta", 7), ("Funchal", 12), ("Sines", 17), ("Faro", 5)])
+PORTS = "port,depth,region\n" + "".join(
+    f"{name},{depth},{'north' if depth > 9 else 'south'}\n"
+    for name, depth in [("Horta", 7), ("Funchal", 12), ("Sines", 17), ("Faro", 5)]
+)
 
 
 def trips(first: int, count: int) -> str:
@@ -101,7 +103,12 @@ class Project:
     def levada(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the real command to its end, as a user would."""
         return subprocess.run(
-            [LEVADA, *arguments], cwd=self.folder, env=_environment(environment), capture_output=True, text=True, timeout=DEADLINE
+            [LEVADA, *arguments],
+            cwd=self.folder,
+            env=_environment(environment),
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
         )
 
     def done(self, *arguments: str, **environment: str) -> dict[str, Any]:
@@ -133,10 +140,10 @@ class Project:
         found: dict[str, Any] = json.loads((self.folder / line[1]).with_name("summary.json").read_text(encoding="utf-8"))
         return found
 
-    def batches(self, store: str = ".levada") -> list[Batch]:
+    def batches(self, dataset: str | None = None, *, store: str = ".levada") -> list[Batch]:
         """Return what is visible in a store; nothing where there is none."""
         with self._catalog(store) as catalog:
-            return catalog.batches() if catalog else []
+            return catalog.batches(dataset) if catalog else []
 
     def runs(self, store: str = ".levada") -> list[RunRecord]:
         """Return the runs that are recorded, newest first."""
