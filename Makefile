@@ -2,16 +2,21 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+TOOLS := .venv/.tools
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(TOOLS): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,notebook]'
 	touch $@
 
-setup: $(INSTALLED)  ## create .venv and install everything; quick when nothing changed
+setup: $(TOOLS)  ## create .venv and install everything; quick when nothing changed
 
 run: $(INSTALLED)  ## a year of flights, from CSV files to an evaluated model with a report
 	$(BIN)/levada pipeline=flights
@@ -19,15 +24,15 @@ run: $(INSTALLED)  ## a year of flights, from CSV files to an evaluated model wi
 test: lint type  ## lint, types and all tests, below five minutes
 	$(BIN)/python -m pytest -m "not soak"
 
-soak: $(INSTALLED)  ## the long tests
+soak: $(TOOLS)  ## the long tests
 	$(BIN)/python -m pytest -m soak
 
-lint: $(INSTALLED)  ## style and the rules of imports
+lint: $(TOOLS)  ## style and the rules of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
 
-type: $(INSTALLED)  ## types
+type: $(TOOLS)  ## types
 	$(BIN)/mypy
 
 bench: $(INSTALLED)  ## the measured claims, each against its alternative in the same run

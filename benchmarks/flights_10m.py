@@ -41,6 +41,7 @@ def measure() -> list[Row]:
         _agree(*(measured.told()["files"] for measured in pairs[-1]))
     return [
         compare(f"10 M flights to features, by hand: {best}", [(one.seconds, two.seconds) for one, two in pairs], "s", 1.25),
+        compare("the same, seconds of the cores", [(one.core_seconds, two.core_seconds) for one, two in pairs], "s", None),
         compare("the same, peak memory", [(one.megabytes, two.megabytes) for one, two in pairs], "MB", 1.25),
     ]
 

@@ -29,9 +29,10 @@ LEVADA = str(Path(sys.executable).with_name("levada"))
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A process that has ended: wall-clock seconds, the peak resident MB of its largest process, what it printed."""
+    """A process that has ended: seconds by the clock and of the cores, peak MB of its largest process, what it printed."""
 
     seconds: float
+    core_seconds: float
     megabytes: float
     output: str
 
@@ -65,7 +66,7 @@ def run(command: Sequence[str], *, folder: Path = ROOT, environment: dict[str, s
         output = said.read()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{output[-3000:]}")
-    return Measured(seconds, usage.ru_maxrss / 1024, output)
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
 
 
 def in_turn(ours: Callable[[], A], alternative: Callable[[], B], rounds: int) -> list[tuple[A, B]]:

@@ -284,7 +284,8 @@ class Model(Plugin):
         """Return a row for each row: ``prediction``, and probabilities where the model can say them.
 
         Predictions are text for classes, Float64 for regression, Int64 for clusters; probabilities are columns
-        ``probability:<class>`` (Float64, 0 to 1), one for each class in sorted order.
+        ``probability:<class>`` (Float64, 0 to 1), one for each class in sorted order. A classifier that only ranks gives
+        ``score:<class>`` instead (Float64, larger is surer).
         """
 
     def importance(self, fitted: Any) -> pl.Series | None:

@@ -42,7 +42,7 @@ class Sweep:
     best: Run | None = field(repr=False)
 
     def value(self, number: int) -> float | None:
-        """Return the metric of a trial, for a sweeper to optimise; None if the trial was left out.
+        """Return the metric of a trial, for a sweeper to optimise; None if it was left out, or the metric is not defined.
 
         Raises the trial's error when it failed.
         """
@@ -51,10 +51,8 @@ class Sweep:
         if number in self.errors:
             raise self.errors[number]
         entry = next(entry for entry in self.summary["trials"] if entry["number"] == number)
-        value = entry["metrics"].get(self.summary["question"]["metric"])
-        if value is None:
-            raise LevadaError(f"trial {number} has no {self.summary['question']['metric']}")
-        return float(value)
+        value: float | None = entry["metrics"].get(self.summary["question"]["metric"])
+        return value
 
 
 def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence[Watcher] = ()) -> Sweep:

@@ -12,13 +12,13 @@ import sys
 
 from engine.config.compose import load
 from engine.execute import execute
-from engine.runs import compile_all, opened
+from engine.runs import Compiler, opened
 
 
 def main(data: str, store_root: str, pipeline: str = "flights_10m") -> None:
     spec = load([f"pipeline={pipeline}", f"data={data}", f"store.root={store_root}"], "benchmarks/conf")
     with opened(spec) as (store, catalog):
-        (compiled,) = compile_all([spec], catalog, final=True)
+        compiled = Compiler(catalog).compile(spec, final=True)
         found = execute(compiled.graph.cull(compiled.view), store, catalog, spec.executor)
         for _, error in found.failures():
             raise error

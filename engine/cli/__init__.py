@@ -34,6 +34,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         _answer_sigterm()
         return _dispatch(command, rest)
+    except SystemExit as ended:  # some of Hydra's own flags, such as --hydra-help, end so
+        return ended.code if isinstance(ended.code, int) else 0
     except KeyboardInterrupt:
         error: LevadaError = Interrupted("interrupted", hint="run the same command again: it goes on from here")
     except LevadaError as raised:

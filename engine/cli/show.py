@@ -15,16 +15,23 @@ from rich.text import Text
 from engine.errors import LevadaError
 
 
+class _Console(Console):
+    """A console that lets a closed pipe be what it is: an exception, and no exit of its own."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=True)
+    console = _Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
-        console = Console(highlight=False, soft_wrap=True, width=200)
+        console = _Console(highlight=False, soft_wrap=True, width=200)
     return console
 
 
 def show_error(error: LevadaError) -> None:
     """Print an error to standard error, its first line in bold where there is a terminal."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = _Console(stderr=True, highlight=False, soft_wrap=True)
     first, *rest = str(error).split("\n")
     console.print(Text("error: ", style="bold red") + Text(first, style="bold"))
     for line in rest:

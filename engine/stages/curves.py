@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ _POINTS = 200  # points of a curve; more can not be seen
 _DOTS = 1_000  # rows of a scatter plot
 _BINS = 40
 _DIGITS = 6
+_RATINGS = ("probability", "score")  # what a model's columns about a class may be
 
 
 def classification(truth: pl.Series, prediction: pl.DataFrame) -> dict[str, Any]:
@@ -22,13 +24,14 @@ def classification(truth: pl.Series, prediction: pl.DataFrame) -> dict[str, Any]
 
     classes = sorted(set(truth.unique()) | set(prediction["prediction"].unique()))
     matrix = confusion_matrix(truth.to_list(), prediction["prediction"].to_list(), labels=classes)
-    drawn = [name for name in classes if f"probability:{name}" in prediction.columns]
+    rated = {name: column for column in prediction.columns for kind, _, name in [column.partition(":")] if kind in _RATINGS}
+    drawn = [name for name in classes if name in rated]
     drawn = drawn[-1:] if len(classes) == 2 else drawn
     roc, pr = [], []
     for name in drawn:
         positive = (truth == name).to_numpy()
         if 0 < positive.sum() < len(positive):
-            chance = prediction[f"probability:{name}"].to_numpy()
+            chance = prediction[rated[name]].to_numpy()
             roc.append({"class": name, **_roc(positive, chance)})
             pr.append({"class": name, **_precision_recall(positive, chance)})
     return {"classes": classes, "confusion": matrix.tolist(), "roc": roc, "pr": pr}
@@ -65,7 +68,7 @@ def clusters(cluster: pl.Series, labels: pl.Series | None, features: pl.DataFram
     known = labels if labels is not None else pl.Series([None] * len(cluster), dtype=pl.String)
     table = pl.DataFrame({"cluster": cluster, "label": known.cast(pl.String)})
     found = []
-    for (number,), own in sorted(table.group_by("cluster"), key=lambda item: str(item[0])):
+    for (number,), own in sorted(table.group_by("cluster"), key=itemgetter(0)):
         counts = own.drop_nulls("label").group_by("label").len().sort("len", "label", descending=[True, False])
         found.append({"cluster": number, "rows": own.height, "labels": dict(counts.iter_rows())})
     matrix = features.to_numpy().astype(float)

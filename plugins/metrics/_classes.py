@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 _PROBABILITY = "probability:"
+_SCORE = "score:"
 
 
 def classes(truth: pl.Series, prediction: pl.DataFrame) -> list[str]:
@@ -30,17 +31,28 @@ def probabilities(known: list[str], prediction: pl.DataFrame) -> NDArray[np.floa
     return prediction.with_columns(**unseen).select(rated).to_numpy()
 
 
+def ratings(known: list[str], prediction: pl.DataFrame) -> NDArray[np.float64] | None:
+    """Return a number for each class in each row that says how sure the model is of it, or None if there are none.
+
+    Probabilities, or the scores of a model that only ranks: enough for metrics that look at order alone.
+    """
+    scores = [f"{_SCORE}{name}" for name in known]
+    if set(scores) <= set(prediction.columns):
+        return prediction.select(scores).to_numpy()
+    return probabilities(known, prediction)
+
+
 def one_class_against_rest(
     truth: pl.Series,
     prediction: pl.DataFrame,
     rate: Callable[[NDArray[np.bool_], NDArray[np.float64]], float],
 ) -> float | None:
-    """Return the rating of the positive class's probabilities, or of several classes the mean over those in the truth.
+    """Return the rating of the positive class's ratings, or of several classes the mean over those in the truth.
 
-    None where there are no probabilities, or the truth has one class only.
+    None where there are no ratings, or the truth has one class only.
     """
     known = classes(truth, prediction)
-    shares = probabilities(known, prediction)
+    shares = ratings(known, prediction)
     if shares is None or truth.n_unique() < 2:
         return None
     rated = known[-1:] if len(known) == 2 else [name for name in known if (truth == name).any()]

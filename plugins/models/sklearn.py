@@ -132,7 +132,7 @@ class _Classifier(_Estimator):
     def _predict(self, fitted: _Fitted, matrix: NDArray[np.float64]) -> pl.DataFrame:
         found = pl.DataFrame({"prediction": fitted.predict(matrix).tolist()}, schema={"prediction": pl.String})
         if not hasattr(fitted, "predict_proba"):
-            return found
+            return found.with_columns(_scores(fitted, matrix))
         shares = np.asarray(fitted.predict_proba(matrix), dtype=np.float64)
         return found.with_columns(
             pl.Series(f"probability:{label}", shares[:, place], dtype=pl.Float64)
@@ -140,9 +140,20 @@ class _Classifier(_Estimator):
         )
 
     def _no_rows(self, fitted: _Fitted) -> pl.DataFrame:
-        labels = fitted.classes_.tolist() if hasattr(fitted, "predict_proba") else []
-        shares = {f"probability:{label}": pl.Float64 for label in labels}
-        return pl.DataFrame(schema={"prediction": pl.String, **shares})
+        kinds = {"probability": "predict_proba", "score": "decision_function"}
+        kind = next((kind for kind, method in kinds.items() if hasattr(fitted, method)), None)
+        rated = {f"{kind}:{label}": pl.Float64 for label in fitted.classes_.tolist()} if kind is not None else {}
+        return pl.DataFrame(schema={"prediction": pl.String, **rated})
+
+
+def _scores(fitted: _Fitted, matrix: NDArray[np.float64]) -> list[pl.Series]:
+    """Return ``score:<class>`` of a classifier that ranks without probabilities, nothing if it does not rank either."""
+    if not hasattr(fitted, "decision_function"):
+        return []
+    scores = np.asarray(fitted.decision_function(matrix), dtype=np.float64)
+    if scores.ndim == 1:
+        scores = np.column_stack([-scores, scores])
+    return [pl.Series(f"score:{label}", scores[:, place]) for place, label in enumerate(fitted.classes_.tolist())]
 
 
 class _Regressor(_Estimator):

@@ -126,6 +126,7 @@ class Project:
             env=_environment(environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,  # a group of its own, as a terminal gives it
             text=True,
         ) as process:
             try:
@@ -133,12 +134,15 @@ class Project:
             finally:
                 process.kill()
 
-    def summary(self, printed: str) -> dict[str, Any]:
-        """Return the summary that lies beside the report whose path was printed."""
+    def report(self, printed: str) -> Path:
+        """Return the path of the report that was printed."""
         line = re.search(r"^report +(\S+)$", printed, re.MULTILINE)
         assert line, printed
-        found: dict[str, Any] = json.loads((self.folder / line[1]).with_name("summary.json").read_text(encoding="utf-8"))
-        return found
+        return self.folder / line[1]
+
+    def summary(self, printed: str) -> dict[str, Any]:
+        """Return the summary that lies beside the report that was printed."""
+        return read(self.report(printed).with_name("summary.json"))
 
     def batches(self, dataset: str | None = None, *, store: str = ".levada") -> list[Batch]:
         """Return what is visible in a store; nothing where there is none."""
@@ -168,6 +172,12 @@ class Project:
             yield catalog
         finally:
             catalog.close()
+
+
+def read(file: Path) -> dict[str, Any]:
+    """Return what a JSON file says."""
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 def ran(summary: dict[str, Any]) -> dict[str, int]:

@@ -78,7 +78,7 @@ def test_an_estimator_fits_by_default_and_predicts_the_same_each_time(name: str)
     assert found.null_count().sum_horizontal().item() == 0
     dtype = {"classification": pl.String, "regression": pl.Float64, "clustering": pl.Int64}[made.task]
     assert found.schema["prediction"] == dtype
-    assert found.columns[1:] in ([], ["probability:no", "probability:yes"])
+    assert found.columns[1:] in ([], ["probability:no", "probability:yes"], ["score:no", "score:yes"])
 
 
 def test_listing_models_imports_nothing_of_scikit_learn() -> None:

@@ -1,0 +1,69 @@
+"""Ctrl-C, SIGTERM and a crash in the middle of a run: nothing half-done is visible, and the next run goes on from there."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from engine.stores.catalog import SqliteCatalog
+from tests.cli.gate import Gate
+from tests.cli.project import Project, ran, wait_for
+
+PROMISED_SECONDS = 5.0
+"""Within this time a run that is interrupted has ended."""
+
+
+@pytest.mark.parametrize(("sent", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
+def test_an_interrupted_run_ends_at_once_and_the_next_one_goes_on_from_there(
+    project: Project, sent: signal.Signals, code: int, word: str
+) -> None:
+    gate = Gate.before_features(project)
+    with project.started("pipeline=trips") as process:
+        gate.begun()
+        process.send_signal(sent)
+        asked = time.monotonic()
+        printed, error = process.communicate(timeout=60)
+        took = time.monotonic() - asked
+    assert process.returncode == code, printed + error
+    assert took < PROMISED_SECONDS
+    assert error == f"error: {word}\n  try       run the same command again: it goes on from here\n"
+    assert [run.status for run in project.runs()] == ["interrupted"]
+    assert [batch.rows for batch in project.batches("trips")] == [150]  # it was whole before
+
+    gate.open()
+    summary = project.done("pipeline=trips")
+    assert "interrupted" not in summary["status"]
+    assert not {"trips.ingest", "ports.ingest", "trips.schema", "ports.schema"} & set(ran(summary))
+    assert ran(summary)["trips.features"] == 2
+    assert [batch.rows for batch in project.batches("trips")] == [150]
+
+
+def test_after_a_crash_in_the_middle_of_a_batch_nothing_of_it_is_visible_and_the_next_run_completes_it(
+    project: Project,
+) -> None:
+    gate = Gate.at_second_file(project)
+    with project.started("pipeline=trips") as process:
+        gate.begun()
+        wait_for(lambda: ingested(project) == [0], "the first file to be committed")
+        process.kill()
+        process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert project.batches("trips") == []
+
+    gate.open()
+    summary = project.done("pipeline=trips")
+    assert ran(summary)["trips.ingest"] == 1  # the second file; the first was done
+    (batch,) = project.batches("trips")
+    assert [partition.rows for partition in batch.partitions] == [90, 60]
+    assert list((project.folder / ".levada" / "tmp").iterdir()) == []
+
+
+def ingested(project: Project) -> list[int]:
+    """Return the numbers of the partitions of trips that are remembered."""
+    catalog = SqliteCatalog(project.folder / ".levada" / "catalog.sqlite")
+    try:
+        return [index for _, index in catalog.latest(["trips.ingest"])]
+    finally:
+        catalog.close()
