@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 from engine.errors import HostError, Interrupted, LevadaError
+
+STARTED = time.perf_counter()
+"""When the command began, so that it can say how long it took in all."""
 
 COMMANDS = ("run", "plan", "plugins", "schema", "runs", "lineage")
 

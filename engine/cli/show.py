@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from engine.cli import STARTED
 from engine.errors import LevadaError
 
 
@@ -83,9 +85,10 @@ def _stages(stages: Sequence[Mapping[str, Any]]) -> Table:
 
 def _work(stages: Sequence[Mapping[str, Any]], seconds: float) -> Text:
     ran, reused = (sum(stage[status] for stage in stages) for status in ("ran", "reused"))
+    took = f"{seconds:.1f} s ({time.perf_counter() - STARTED:.1f} s in all)"
     if ran == 0 and not any(stage["failed"] for stage in stages):
-        return Text(f"nothing had to run: all {reused} tasks were done before   {seconds:.1f} s", style="green")
-    return Text(f"{ran} tasks ran, {reused} were reused   {seconds:.1f} s")
+        return Text(f"nothing had to run: all {reused} tasks were done before   {took}", style="green")
+    return Text(f"{ran} tasks ran, {reused} were reused   {took}")
 
 
 def _warnings(console: Console, summary: Mapping[str, Any]) -> None:

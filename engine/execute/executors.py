@@ -5,6 +5,7 @@ Each executor takes calls and reports outcomes as they end, in the coordinator's
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -85,6 +86,7 @@ def _client(executor: Executor, note: Callable[[str], None]) -> Iterator[Client]
     """Connect to the cluster that an executor names, or start one that lives as long as the context."""
     from distributed import Client, LocalCluster
 
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # its news are not ours to print
     if executor.kind == "cluster":
         address = executor.address or ""
         try:
