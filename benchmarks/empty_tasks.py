@@ -51,7 +51,9 @@ def _round(number: int) -> tuple[float, float, float, float]:
     catalog = SqliteCatalog(root / "catalog.sqlite")
     try:
         marks = [time.perf_counter()]
-        graph = Graph(Task("empty", f'{{"round":{number},"task":{index}}}', label="empty", index=index) for index in range(TASKS))
+        graph = Graph(
+            Task("empty", f'{{"round":{number},"task":{index}}}', label="empty", index=index) for index in range(TASKS)
+        )
         marks.append(time.perf_counter())
         done = execute(graph, ArtifactStore(root), catalog, executor, find=lambda _: lambda _: Artifact())
         marks.append(time.perf_counter())

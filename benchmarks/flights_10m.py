@@ -29,7 +29,7 @@ def measure() -> list[Row]:
         ours, theirs = Path(folder) / "ours", Path(folder) / "theirs"
 
         def levada() -> Measured:
-            return _fresh(ours, "flights_levada", data, str(ours))
+            return _fresh(ours, "levada_upto", data, str(ours), "flights_10m", "view")
 
         def by_hand(way: str) -> Measured:
             return _fresh(theirs, "flights_polars", data, str(theirs), way)

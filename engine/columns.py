@@ -42,8 +42,12 @@ def _check_view(spec: PipelineSpec, view: pl.LazyFrame) -> None:
         _require([problem.target], names, ("problem", "target"), "in the view")
     if not isinstance(problem.features, str):
         _require(problem.features, names, ("problem", "features"), "in the view")
-    with_roles = spec.splitter.needs(roles_of(spec))
-    _require(with_roles, names, ("splitter",), "in the view")
+    try:
+        needed = spec.splitter.needs(roles_of(spec))
+    except ConfigError as error:
+        error.where = error.where or "splitter"
+        raise
+    _require(needed, names, ("splitter",), "in the view")
     features = [name for name in choose(problem.features, view.collect_schema()) if name != problem.target]
     for number, step in enumerate(spec.encode):
         columns = getattr(step, "columns", None)

@@ -75,10 +75,10 @@ def _module(name: str) -> tuple[str, tuple[str, ...]]:
     spec = _spec(name)
     if spec is None:
         return "missing", ()
-    if spec.origin is None or not spec.origin.endswith(".py"):
-        return ("namespace" if spec.submodule_search_locations else "built-in"), ()
-    if top not in _FIRST_PARTY and _installed(spec.origin):
+    if _is_third_party(top):
         return _version(top), ()
+    if spec.origin is None or not spec.origin.endswith(".py"):
+        return "namespace", ()
     tree = ast.parse(Path(spec.origin).read_bytes())
     imports = tuple(sorted(set(_imports(tree, name, is_package=bool(spec.submodule_search_locations)))))
     return of_text(ast.dump(_without_docstrings(tree))), imports
@@ -125,8 +125,11 @@ def _imports(tree: ast.Module, module: str, *, is_package: bool) -> Iterator[str
 def _is_third_party(top: str) -> bool:
     if top in _FIRST_PARTY:
         return False
+    if top in sys.stdlib_module_names:
+        return True
     spec = _spec(top)
-    return spec is None or spec.origin is None or _installed(spec.origin) or top in sys.stdlib_module_names
+    places = [spec.origin] if spec and spec.origin else list((spec and spec.submodule_search_locations) or ())
+    return all(_installed(place) for place in places)
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ def explain(spec: PipelineSpec) -> dict[str, Any]:
     What takes the result of a task that would run is counted as if it ran too; if that result turns out as it was, it
     will not.
     """
-    with opened(spec) as (store, catalog):
-        graph = Compiler(catalog).compile(spec, final=True).graph
+    with opened(spec, look=True) as (store, catalog):
+        graph = Compiler(catalog, look=True).compile(spec, final=True).graph
         found = resolve(graph, catalog.known(task.recipe for task in graph.values()), store)
-        before = catalog.latest(graph.stages())
-        reasons = {key: _reason(task, graph, found, before) for key, task in graph.items() if key not in found}
+        before = {label: catalog.history(label) for label in graph.stages()}
+        reasons = {key: _reason(task, graph, found, before[task.label]) for key, task in graph.items() if key not in found}
         return {
             "pipeline": spec.name,
             "stages": [
@@ -42,12 +42,13 @@ def explain(spec: PipelineSpec) -> dict[str, Any]:
         }
 
 
-def _reason(task: Task, graph: Graph, found: Mapping[str, Any], before: Mapping[tuple[str, int], Memory]) -> str:
-    """Return why a task would run."""
+def _reason(task: Task, graph: Graph, found: Mapping[str, Any], before: Sequence[Memory]) -> str:
+    """Return why a task would run: what differs from the last time that is most like it."""
     waits = dict.fromkeys(graph[source].label for source in task.inputs if source not in found)
-    old = before.get((task.label, task.index))
-    if old is None:
+    own = [memory for memory in before if memory.index == task.index]
+    if not own:
         return "never ran"
+    old = max(own, key=lambda memory: (memory.params == task.params, memory.code == task.code, memory.created))
     when = datetime.fromtimestamp(old.created).astimezone().strftime("%Y-%m-%d %H:%M")
     if old.params != task.params:
         return f"{_changed(json.loads(old.params), json.loads(task.params))} changed since {when}"
@@ -150,8 +151,8 @@ def _source_lines(batch: Batch) -> list[tuple[int, str]]:
 def _artifacts(catalog: Catalog, batch: Batch) -> list[str]:
     """Return the digests of the artifacts that are a batch's partitions."""
     files = {part.digest for part in batch.partitions}
-    memories = catalog.latest([f"{batch.dataset}.ingest"]).values()
-    return [memory.artifact.digest for memory in memories if memory.artifact.file and memory.artifact.file.digest in files]
+    artifacts = [memory.artifact for memory in catalog.history(f"{batch.dataset}.ingest")]
+    return list(dict.fromkeys(one.digest for one in artifacts if one.file is not None and one.file.digest in files))
 
 
 def _origins(catalog: Catalog, memory: Memory, depth: int = 0, seen: set[str] | None = None) -> list[tuple[int, str]]:

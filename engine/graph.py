@@ -56,6 +56,9 @@ class Graph(Mapping[str, Task]):
             by_key.setdefault(task.key, task)
         self._tasks = MappingProxyType({key: by_key[key] for key in _order(by_key)})
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Graph, (tuple(self.values()),)
+
     def __getitem__(self, key: str) -> Task:
         return self._tasks[key]
 

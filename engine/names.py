@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, SecretStr
 
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
@@ -21,27 +21,8 @@ SafeName = Annotated[str, AfterValidator(_check)]
 """A name of a dataset, view or pipeline: it becomes part of paths, so it holds nothing a path could mean."""
 
 
-class Secret(str):
-    """Text that prints as ``***``: a password, a token, a URI with either.
-
-    It is the text itself only where a driver is given it (``reveal``); ``str()``, ``repr()``, ``format()`` and
-    logging show stars, so that no report, message or log can leak it.
-    """
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return "***"
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
-
-    def __format__(self, spec: str) -> str:
-        return "***"
-
-    def reveal(self) -> str:
-        """Return the text, to hand it to the driver that needs it."""
-        return str.__str__(self)
+Secret = SecretStr
+"""Text that prints as stars: a password, a token, a URI with either. ``get_secret_value()`` hands it to a driver."""
 
 
 def new_id() -> str:

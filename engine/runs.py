@@ -86,10 +86,11 @@ class Run:
 
 
 @contextmanager
-def opened(spec: PipelineSpec) -> Iterator[tuple[ArtifactStore, Catalog]]:
-    """Open the store of a pipeline for the time of the context."""
+def opened(spec: PipelineSpec, *, look: bool = False) -> Iterator[tuple[ArtifactStore, Catalog]]:
+    """Open the store of a pipeline for the time of the context. To ``look`` only makes no store where there is none."""
     root = Path(spec.store.root).absolute()
-    catalog = SqliteCatalog(root / "catalog.sqlite")
+    file = root / "catalog.sqlite"
+    catalog = SqliteCatalog(None if look and not file.exists() else file)
     try:
         yield store_at(root), catalog
     finally:
@@ -97,10 +98,13 @@ def opened(spec: PipelineSpec) -> Iterator[tuple[ArtifactStore, Catalog]]:
 
 
 class Compiler:
-    """Compiles pipelines against one catalog; what their sources hold is looked up once for each dataset."""
+    """Compiles pipelines against one catalog; what their sources hold is looked up once for each dataset.
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    To ``look`` only is to leave the catalog as it is: no batch is opened for what is new.
+    """
+
+    def __init__(self, catalog: Catalog, *, look: bool = False) -> None:
+        self._catalog, self._look = catalog, look
         self._sources: dict[str, Source] = {}
         self._batches: dict[str, str] = {}
 
@@ -115,7 +119,8 @@ class Compiler:
         definition = digest.of_value([name, dataset.mode, describe(dataset.extract)])
         if definition not in self._sources:
             self._sources[definition] = plan_source(name, dataset, self._catalog)
-            self._batches[name] = self._batches.get(name) or self._catalog.open_batch(name, new_id())
+            if not self._look and name not in self._batches:
+                self._batches[name] = self._catalog.open_batch(name, new_id())
         return self._sources[definition]
 
 
@@ -124,11 +129,9 @@ def plan_source(name: str, dataset: Dataset, catalog: Catalog) -> Source:
     found = dataset.extract.plan()
     if dataset.mode == "snapshot":
         return found
-    present = {partition.name: partition for partition in found.partitions}
-    for batch in catalog.batches(name):
-        for part in batch.partitions:
-            if not Path(part.source).exists():
-                present.setdefault(part.source, SourcePartition(part.source, part.fingerprint))
+    ingested = [part for batch in catalog.batches(name) for part in batch.partitions]  # the latest version of each last
+    gone = {part.source: SourcePartition(part.source, part.fingerprint) for part in ingested if not Path(part.source).exists()}
+    present = gone | {partition.name: partition for partition in found.partitions}
     return Source(tuple(present[source] for source in sorted(present)), found.columns)
 
 

@@ -72,15 +72,24 @@ _WORDS: dict[Any, str] = {
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a pipeline file: every key, every plugin and its parameters."""
-    definitions: dict[str, Any] = {kind: {"oneOf": [_use(kind, name) for name in names(kind)]} for kind in KINDS}
+    """Return the JSON Schema (2020-12) of a pipeline file: every key, every plugin and its parameters.
+
+    No key is required at the top, because a file may take any of them from those that it includes.
+    """
+    definitions: dict[str, Any] = {}
+    for kind in KINDS:
+        uses = [_use(kind, name, definitions) for name in names(kind)]
+        definitions[kind] = {"anyOf": [{"enum": names(kind), "description": "By its name, with defaults."}, *uses]}
     for spec in (Problem, Dataset, Join, View, Executor, Store):
-        definitions[spec.__name__] = _object(spec)
-    schema = _object(PipelineSpec)
+        definitions[spec.__name__] = _object(spec, definitions)
+    schema = _object(PipelineSpec, definitions)
+    properties = schema["properties"]
     for key in ("name", "origin"):  # not written by people
-        schema["properties"].pop(key)
-    schema["properties"]["defaults"] = {"type": "array", "description": "Hydra's defaults list."}
-    schema["required"] = ["problem", "datasets", "view"]
+        properties.pop(key)
+    for key in ("splitter", "model"):  # a file may change some parameters of what another has chosen
+        properties[key] = {"anyOf": [properties[key], {"type": "object", "not": {"required": ["use"]}}]}
+    properties["defaults"] = {"type": "array", "description": "Hydra's defaults list."}
+    schema["required"] = []
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Levada pipeline",
@@ -89,9 +98,9 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _use(kind: str, name: str) -> dict[str, Any]:
+def _use(kind: str, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
     plugin = find(kind, name)
-    fields = _object(plugin)
+    fields = _object(plugin, definitions)
     fields["properties"] = {
         "use": {"const": name, "description": (plugin.__doc__ or "").split("\n")[0]},
         **fields["properties"],
@@ -100,24 +109,23 @@ def _use(kind: str, name: str) -> dict[str, Any]:
     return fields
 
 
-def _object(model: type[Spec | Plugin]) -> dict[str, Any]:
+def _object(model: type[Spec | Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a model whose parts that are specifications or plugins are references."""
-    properties = {info.alias or name: _property(info.annotation, info) for name, info in model.model_fields.items()}
+    properties = {info.alias or name: _property(info, definitions) for name, info in model.model_fields.items()}
     required = [info.alias or name for name, info in model.model_fields.items() if info.is_required()]
     free = model.model_config.get("extra") == "allow"
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": free}
 
 
-def _property(annotation: Any, info: Any = None) -> dict[str, Any]:
-    reference = _reference(annotation)
-    if reference is None:
+def _property(info: FieldInfo, definitions: dict[str, Any]) -> dict[str, Any]:
+    described = _reference(info.annotation)
+    if described is None:
         try:
-            reference = TypeAdapter(annotation).json_schema()
+            described = TypeAdapter(info.annotation).json_schema()
         except Exception:  # noqa: BLE001  a type that JSON Schema can not say is any value
-            reference = {}
-    if info is not None and info.description:
-        reference = {**reference, "description": info.description}
-    return reference
+            described = {}
+        definitions |= described.pop("$defs", {})
+    return {**described, "description": info.description} if info.description else described
 
 
 def _reference(annotation: Any) -> dict[str, Any] | None:
@@ -130,7 +138,7 @@ def _reference(annotation: Any) -> dict[str, Any] | None:
     if inner is None:
         return None
     if get_origin(annotation) is tuple:
-        return {"type": "array", "items": inner}
+        return {"type": ["array", "null"], "items": inner}
     if get_origin(annotation) is dict:
         return {"type": "object", "additionalProperties": inner}
     return inner

@@ -1,7 +1,7 @@
 """Says in words what pydantic found wrong with a value, and where in the configuration it stands."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -33,7 +33,7 @@ def validated(model: type[M], values: Mapping[str, Any], path: Path) -> M:
 def _explain(error: ValidationError, model: type[BaseModel], path: Path) -> ConfigError:
     details = error.errors(include_url=False)
     first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
-    location = _keys(first["loc"])
+    location = _keys(first["loc"], model, last=first["type"] == "extra_forbidden")
     where = dotted(path + location)
     if first["type"] == "extra_forbidden":
         owner = _model_at(model, location[:-1])
@@ -43,7 +43,8 @@ def _explain(error: ValidationError, model: type[BaseModel], path: Path) -> Conf
         return ConfigError(f"the key '{location[-1]}' is missing", where=where, expected=(info and info.description) or "")
     if first["type"] == "value_error":
         return ConfigError(str(first["ctx"]["error"]), where=where)
-    accepted = dict.fromkeys(detail["msg"] for detail in details if _keys(detail["loc"])[: len(location)] == location)
+    same = (detail for detail in details if _keys(detail["loc"], model, last=False)[: len(location)] == location)
+    accepted = dict.fromkeys(detail["msg"] for detail in same)
     return ConfigError(
         f"wrong value for '{location[-1]}'" if location else "wrong value",
         where=where,
@@ -52,9 +53,34 @@ def _explain(error: ValidationError, model: type[BaseModel], path: Path) -> Conf
     )
 
 
-def _keys(location: tuple[str | int, ...]) -> Path:
-    """Return the keys of a pydantic location: what is not a key (a branch of a union) is left out."""
-    return tuple(part for part in location if isinstance(part, int) or part.isidentifier() or " " in part or "-" in part)
+def _keys(location: Sequence[str | int], model: type[BaseModel], *, last: bool) -> Path:
+    """Return the keys of a pydantic location. What is no key, such as the branch of a union, is left out.
+
+    ``last`` says that the last part is a key whatever it is: one that is not known.
+    """
+    keys: list[str | int] = []
+    here: object = model
+    for number, part in enumerate(location):
+        inner = _step(here, part)
+        if inner is not None or (last and number == len(location) - 1):
+            keys.append(part)
+            here = inner
+    return tuple(keys)
+
+
+def _step(annotation: object, part: str | int) -> object | None:
+    """Return what a key of a value of this type holds, None if it has no such key."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        info = _field(annotation, str(part))
+        return info.annotation if info is not None else None
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is dict and isinstance(part, str):
+        return arguments[1]
+    if origin in (tuple, list) and isinstance(part, int):
+        return arguments[0]
+    if origin in (tuple, list, dict):
+        return None
+    return next((found for argument in arguments if (found := _step(argument, part)) is not None), None)
 
 
 def _in_yaml(message: str) -> str:

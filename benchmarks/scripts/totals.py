@@ -1,6 +1,6 @@
 """Adds up a table in Parquet files, so that two of them can be compared: rows, and for each column its sum and nulls.
 
-    python -m benchmarks.scripts.totals FILE ...
+python -m benchmarks.scripts.totals FILE ...
 """
 
 from __future__ import annotations

@@ -26,8 +26,9 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from engine.config.interpolation import scan_interpolations
 from engine.config.locate import Origin, short
-from engine.config.safety import refuse_code, scan, scan_interpolations, scan_override
+from engine.config.safety import refuse_code, scan, scan_override
 from engine.config.spec import PipelineSpec, specify
 from engine.errors import ConfigError, nearest, unknown
 from engine.registry import use_folder
@@ -99,20 +100,25 @@ def load(overrides: Sequence[str] = (), config_dir: str | None = None) -> Pipeli
 
     ``config_dir`` is a folder of YAML files that goes before ours, like ``--config-dir``. Raises ``ConfigError``.
     """
-    prepare_hydra(overrides, config_dir)
-    given = [lenient(override) for override in overrides]
-    if config_dir is not None:
-        given.append(f"hydra.searchpath=[file://{Path(config_dir).resolve()}]")
-    with _hydra(), translated():
-        config = compose("config", given, return_hydra_config=True)
+    config = _composed(overrides, config_dir)
     return specify_config(config, config.hydra)
 
 
 def store_root(overrides: Sequence[str] = (), config_dir: str | None = None) -> Path:
     """Return the folder of the store that a configuration names, without looking at the rest of it."""
+    with translated():
+        return Path(str(_composed(overrides, config_dir).store.root)).absolute()
+
+
+def _composed(overrides: Sequence[str], config_dir: str | None) -> DictConfig:
+    """Return what Hydra makes of overrides and folders, its own part included."""
     prepare_hydra(overrides, config_dir)
+    given = [lenient(override) for override in overrides]
+    if config_dir is not None:
+        quoted = str(Path(config_dir).resolve()).replace("\\", "\\\\").replace("'", "\\'")
+        given.append(f"hydra.searchpath=['file://{quoted}']")
     with _hydra(), translated():
-        return Path(str(compose("config", list(overrides)).store.root)).absolute()
+        return compose("config", given, return_hydra_config=True)
 
 
 def specify_config(config: DictConfig, hydra: DictConfig) -> PipelineSpec:
@@ -131,7 +137,7 @@ def _plain(config: DictConfig) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ConfigError("the configuration is not a mapping")
     raw.pop("hydra", None)
-    scan_interpolations(dict(_leaves(raw, "")))
+    scan_interpolations(raw)
     own = OmegaConf.masked_copy(config, [str(key) for key in raw])
     plain: dict[str, Any] = _with_text_keys(OmegaConf.to_container(own, resolve=True, throw_on_missing=True))
     refuse_code(plain)  # again, because a resolver may have made what was not there before
@@ -145,17 +151,6 @@ def _with_text_keys(node: Any) -> Any:
             "on" if key is True else "off" if key is False else str(key): _with_text_keys(value) for key, value in node.items()
         }
     return [_with_text_keys(item) for item in node] if isinstance(node, list) else node
-
-
-def _leaves(node: object, path: str) -> Iterator[tuple[str, object]]:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield from _leaves(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(node, list):
-        for number, value in enumerate(node):
-            yield from _leaves(value, f"{path}[{number}]")
-    else:
-        yield path, node
 
 
 def _origin(hydra: DictConfig) -> Origin:

@@ -64,13 +64,35 @@ class Origin:
     def _files(self) -> list[tuple[Path, list[str]]]:
         """Return the files that were composed, the strongest first, each with the package its keys are put into."""
         found = []
-        for group, option in (*reversed(self.choices), ("", "config")):
-            for folder in self.folders:
-                file = folder / group / f"{option}.yaml"
-                if file.is_file():
-                    found.append((file, _package(file, group.partition("@")[0])))
-                    break
+        for choice, option in (*reversed(self.choices), ("", "config")):
+            group, _, package = choice.partition("@")
+            for name in self._with_included(group, option):
+                file = self._file(group, name)
+                if file is not None:
+                    found.append((file, package.split(".") if package else _package(file, group)))
         return found
+
+    def _with_included(self, group: str, option: str) -> list[str]:
+        """Return an option and those of its group that its defaults list includes, however deep."""
+        todo, found = [option], list[str]()
+        while todo:
+            name = todo.pop(0)
+            file = self._file(group, name)
+            if file is not None and name not in found:
+                found.append(name)
+                todo += _included(file)
+        return found
+
+    def _file(self, group: str, option: str) -> Path | None:
+        files = (folder / group / f"{option}.yaml" for folder in self.folders)
+        return next((file for file in files if file.is_file()), None)
+
+
+def _included(file: Path) -> list[str]:
+    """Return the options of its own group in a file's defaults list."""
+    _, defaults = _child(_nodes(file), "defaults")
+    entries = defaults.value if isinstance(defaults, yaml.SequenceNode) else []
+    return [entry.value for entry in entries if isinstance(entry, yaml.ScalarNode) and entry.value != "_self_"]
 
 
 def _package(file: Path, group: str) -> list[str]:
@@ -88,10 +110,7 @@ def _find(file: Path, package: Sequence[str], path: Sequence[str]) -> tuple[int,
     """Return how many parts of a path a file has, and the line of the last of them."""
     if list(path[: len(package)]) != list(package):
         return 0, 0
-    try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), Loader=_LOADER)
-    except (yaml.YAMLError, OSError, UnicodeDecodeError):
-        return 0, 0
+    node = _nodes(file)
     depth, line = 0, 1
     for part in path[len(package) :]:
         key, value = _child(node, part)
@@ -99,6 +118,15 @@ def _find(file: Path, package: Sequence[str], path: Sequence[str]) -> tuple[int,
             break
         depth, line, node = depth + 1, key.start_mark.line + 1, value
     return (depth + len(package) if depth or package else 0), line
+
+
+def _nodes(file: Path) -> yaml.Node | None:
+    """Return a file as YAML nodes, which know their lines; None if it can not be read."""
+    try:
+        node: yaml.Node | None = yaml.compose(file.read_text(encoding="utf-8"), Loader=_LOADER)
+    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        return None
+    return node
 
 
 def _child(node: yaml.Node | None, part: str) -> tuple[yaml.Node | None, yaml.Node | None]:

@@ -7,7 +7,6 @@ which a text could name code to run (Hydra's ``_target_`` and its kin, logging's
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -17,7 +16,6 @@ from engine.errors import ConfigError
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
 MAX_NODES = 10_000
-MAX_EXPANDED = 1 << 20  # characters that interpolations may unfold to
 
 _NAMES_CODE = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_", "()"})
 _NAMES_MODULES = ("ext://", "pkg://")  # logging's way to an object, Hydra's to a package
@@ -51,7 +49,7 @@ class _Tally:
     """
 
     def __init__(self) -> None:
-        self._sizes: dict[str, int] = {}  # how many values an anchor stands for
+        self._sizes: dict[str | None, int] = {}  # how many values an anchor stands for
         self._counts = [0]  # values below each open collection, aliases expanded
         self._anchors: list[str | None] = []  # of each open collection
         self._before = ""  # the scalar before: the key of a value
@@ -59,7 +57,9 @@ class _Tally:
     def take(self, event: yaml.Event, where: str) -> None:
         """Count an event. Raises ``ConfigError``."""
         if isinstance(event, yaml.AliasEvent):
-            self._counts[-1] += self._sizes.get(str(event.anchor), 1)
+            if event.anchor not in self._sizes:
+                raise ConfigError(f"the alias *{event.anchor} stands for nothing, or for what it is part of", where=where)
+            self._counts[-1] += self._sizes[event.anchor]
         elif isinstance(event, yaml.ScalarEvent):
             self._open(event, where)
             _refuse_text(event.value, self._before, where)
@@ -132,35 +132,3 @@ def _refuse(name: str, where: str) -> None:
         where=where,
         hint="name a registered plugin with 'use:'; `levada plugins` lists them",
     )
-
-
-def scan_interpolations(values: Mapping[str, object]) -> None:
-    """Raise ``ConfigError`` if interpolations unfold to more text than ``MAX_EXPANDED``: a bomb without aliases.
-
-    ``values`` maps every dotted key to its raw text; a reference to a mapping counts what is below it.
-    """
-    sizes: dict[str, int] = {}
-
-    def size(key: str, open_keys: frozenset[str]) -> int:
-        if key in open_keys:
-            return 0  # a cycle: resolving it will say so
-        if key not in sizes:
-            below = [name for name in values if name == key or name.startswith((f"{key}.", f"{key}["))]
-            sizes[key] = sum(_literal(str(values[name])) + references(name, open_keys | {key}) for name in below)
-        if sizes[key] > MAX_EXPANDED:
-            raise ConfigError("this value unfolds to too much", where=key, expected=f"at most {MAX_EXPANDED} characters")
-        return sizes[key]
-
-    def references(name: str, open_keys: frozenset[str]) -> int:
-        return sum(size(target, open_keys) for target in _REFERENCE.findall(str(values[name])))
-
-    for name in values:
-        if "${" in str(values[name]):
-            size(name, frozenset())
-
-
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.\[\]]*)\}")
-
-
-def _literal(text: str) -> int:
-    return len(_REFERENCE.sub("", text)) + 1

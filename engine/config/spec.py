@@ -210,20 +210,23 @@ def _unfitted(node: object, path: Path) -> tuple[Plugin, ...]:
 
 def _metrics(node: object, problem: Problem) -> tuple[Plugin, ...]:
     """Return the metrics to measure, the ranking one first; by default the task's usual ones."""
-    chosen = _plugins("metric", node, ("metrics",)) if node else ()
-    if not chosen:
-        chosen = tuple(build("metric", name) for name in METRICS[problem.task])
+    listed: dict[Path, Plugin] = {
+        ("metrics", number): metric for number, metric in enumerate(_plugins("metric", node, ("metrics",)))
+    }
+    usual = [] if listed else [build("metric", name) for name in METRICS[problem.task]]
     if problem.metric is not None:
-        first = build("metric", problem.metric, ("problem", "metric"))
-        chosen = (first, *(metric for metric in chosen if type(metric) is not type(first)))
-    for metric in chosen:
+        listed = {("problem", "metric"): build("metric", problem.metric, ("problem", "metric")), **listed}
+    for place, metric in listed.items():
         if isinstance(metric, Metric) and problem.task not in metric.tasks:
             raise ConfigError(
                 f"the metric '{name_of(type(metric))}' does not measure {problem.task}",
-                where="problem.metric" if metric is chosen[0] else "metrics",
+                where=dotted(place),
                 expected="one of " + ", ".join(METRICS[problem.task]),
             )
-    return chosen
+    once: dict[type[Plugin], Plugin] = {}
+    for metric in (*listed.values(), *usual):
+        once.setdefault(type(metric), metric)
+    return tuple(once.values())
 
 
 def _check_wiring(spec: PipelineSpec) -> None:
@@ -235,7 +238,7 @@ def _check_wiring(spec: PipelineSpec) -> None:
             raise unknown("dataset", join.with_, spec.datasets, where=dotted(("view", "join", number, "with")))
     if spec.problem.target is None and spec.problem.task != "clustering":
         raise ConfigError(f"{spec.problem.task} needs a target", where="problem.target", expected="the column to predict")
-    if spec.problem.target is not None and spec.problem.target in spec.problem.features:
+    if not isinstance(spec.problem.features, str) and spec.problem.target in spec.problem.features:
         raise ConfigError(
             f"the target '{spec.problem.target}' is also a feature: the model would be given the answer",
             where="problem.features",

@@ -107,11 +107,11 @@ class Catalog(ABC):
 
     @abstractmethod
     def remember(self, memories: Sequence[Memory]) -> None:
-        """Remember results. One that is already remembered stays as it is."""
+        """Remember results. One that is remembered already is replaced: its file was lost, and made anew."""
 
     @abstractmethod
-    def latest(self, labels: Iterable[str]) -> dict[tuple[str, int], Memory]:
-        """Return the newest memory of each (label, index) of the labels: to say what changed since."""
+    def history(self, label: str) -> list[Memory]:
+        """Return what is remembered of a stage, newest first: to say what changed since."""
 
     @abstractmethod
     def origin(self, content: str) -> Memory | None:
@@ -185,18 +185,20 @@ class SqliteCatalog(Catalog):
     Thread-safe: one connection, one lock. Several processes may hold the same file open.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
+        """Open or create the file; None is a catalog in memory, which is empty."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None, timeout=30)
             self._lock = threading.RLock()
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
-            self._prepare(path)
+            self._prepare(str(path))
         except (sqlite3.Error, OSError) as error:
             raise HostError(f"cannot open the catalog {path}: {error}") from error
 
-    def _prepare(self, path: Path) -> None:
+    def _prepare(self, path: str) -> None:
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version > _SCHEMA_VERSION:
             raise HostError(
@@ -248,7 +250,6 @@ class SqliteCatalog(Catalog):
         edges = [(source, row[0]) for memory, row in zip(memories, rows, strict=True) for source in memory.contents]
         with self._transaction() as connection:
             # one statement for all rows: the interpreter's lock is let go of once, not once a row
-            # a result that is there is replaced only when it has moved: its file was lost and made anew
             connection.execute(
                 f"INSERT INTO memo SELECT {_columns(11)} FROM json_each(?) WHERE true ON CONFLICT (memo) DO UPDATE SET "
                 "artifact = excluded.artifact, digest = excluded.digest",
@@ -257,11 +258,8 @@ class SqliteCatalog(Catalog):
             if edges:
                 connection.execute(f"INSERT OR IGNORE INTO edge SELECT {_columns(2)} FROM json_each(?)", (json.dumps(edges),))
 
-    def latest(self, labels: Iterable[str]) -> dict[tuple[str, int], Memory]:
-        names = sorted(set(labels))
-        rows = self._select(f"{_MEMORY} WHERE label IN ({_marks(names)}) ORDER BY created", names)
-        memories = [_memory(row) for row in rows]
-        return {(memory.label, memory.index): memory for memory in memories}
+    def history(self, label: str) -> list[Memory]:
+        return [_memory(row) for row in self._select(f"{_MEMORY} WHERE label = ? ORDER BY created DESC, memo", (label,))]
 
     def origin(self, content: str) -> Memory | None:
         rows = self._select(f"{_MEMORY} WHERE digest >= ? AND digest < ? ORDER BY created LIMIT 1", _prefix(content))

@@ -8,6 +8,7 @@ content write the same file, two of different content never collide, and a late 
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -34,8 +35,8 @@ def commit_file(root: Path, place: str, stem: str, suffix: str, write: Callable[
     names the path. Safe to call from any thread or process, also twice for the same content.
     """
     temporary = root / "tmp" / f"{uuid4().hex}{suffix}"
-    temporary.parent.mkdir(parents=True, exist_ok=True)
     try:
+        temporary.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         _fsync(temporary)
         content = digest.of_file(temporary)
@@ -45,12 +46,14 @@ def commit_file(root: Path, place: str, stem: str, suffix: str, write: Callable[
         temporary.replace(final)
         _fsync(final.parent)
     except OSError as error:
-        if not _from_the_machine(error):
+        source_is_gone = isinstance(error, FileNotFoundError) and temporary.parent.is_dir()
+        if source_is_gone or not _from_the_machine(error):
             raise
         hint = "free some space, then run again" if "No space" in str(error) else ""
         raise HostError(f"cannot write {root / place}: {error.strerror or error}", hint=hint) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return StoredFile(final.relative_to(root).as_posix(), content, size)
 
 

@@ -24,7 +24,7 @@ def test_an_interrupted_run_ends_at_once_and_the_next_one_goes_on_from_there(
         gate.begun()
         process.send_signal(sent)
         asked = time.monotonic()
-        printed, error = process.communicate(timeout=60)
+        printed, error = process.communicate(timeout=20)
         took = time.monotonic() - asked
     assert process.returncode == code, printed + error
     assert took < PROMISED_SECONDS
@@ -48,7 +48,7 @@ def test_after_a_crash_in_the_middle_of_a_batch_nothing_of_it_is_visible_and_the
         gate.begun()
         wait_for(lambda: ingested(project) == [0], "the first file to be committed")
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=20)
     assert process.returncode == -signal.SIGKILL
     assert project.batches("trips") == []
 

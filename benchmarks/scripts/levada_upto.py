@@ -1,0 +1,41 @@
+"""A pipeline of this folder's by Levada, up to a stage and nothing after it.
+
+    python -m benchmarks.scripts.levada_upto DATA STORE PIPELINE STAGE
+
+STAGE is ``view`` (the features) or ``encoded``. Prints, as JSON, how many tasks ran and were reused, the seconds without
+those of the imports, and the files of the stage.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+from engine.config.compose import load
+from engine.execute import execute
+from engine.runs import Compiler, opened
+
+
+def main(data: str, store_root: str, pipeline: str, stage: str) -> dict[str, Any]:
+    """Run and return what is to be told."""
+    started = time.perf_counter()
+    spec = load([f"pipeline={pipeline}", f"data={data}", f"store.root={store_root}"], "benchmarks/conf")
+    with opened(spec) as (store, catalog):
+        compiled = Compiler(catalog).compile(spec, final=True)
+        keys = getattr(compiled, stage)
+        found = execute(compiled.graph.cull(keys), store, catalog, spec.executor)
+        for _, error in found.failures():
+            raise error
+        files = [artifact.file for key in keys if (artifact := found.artifact(key)) is not None]
+    return {
+        "ran": found.count("ran"),
+        "reused": found.count("reused"),
+        "seconds": time.perf_counter() - started,
+        "files": [str(store.root / file.path) for file in files if file is not None],
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(*sys.argv[1:])))

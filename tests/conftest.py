@@ -1,0 +1,153 @@
+"""What tests share: a tiny project of a user's own, and an interpreter that is left as it was found."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from engine import compile as compiling
+from engine import digest, registry
+from engine.config.compose import load
+from engine.config.spec import PipelineSpec
+from engine.runs import Run, run_pipeline
+from engine.stores.catalog import SqliteCatalog
+
+settings.register_profile("steady", deadline=None, database=None, max_examples=50)  # other processes share the cores
+settings.load_profile("steady")
+
+PIPELINE = """\
+# @package _global_
+defaults:
+  - override /splitter: hash
+  - override /model: gaussian_nb
+problem: {task: classification, target: kind, metric: accuracy}
+datasets:
+  shapes:
+    extract: {use: csv, path: "data/shapes-*.csv"}
+    key: [id]
+    prepare:
+      - {use: derive, wide: "width > 5"}
+view:
+  from: shapes
+  features:
+    - {use: derive, area: "width * height"}
+    - {use: drop, columns: [id]}
+encode:
+  - {use: impute}
+  - {use: one_hot}
+  - {use: standardize}
+"""
+
+
+def rows_of_shapes(first: int, count: int) -> str:
+    """Return a CSV file; every seventh shape has no height, and a wide one is mostly of kind b."""
+    lines = ["id,colour,width,height,kind"]
+    for number in range(first, first + count):
+        width, height = number * 37 % 101 / 10, number * 53 % 97 / 10
+        colour = ("red", "green", "blue")[number * 13 % 3]
+        kind = "b" if (width > 5) != (number % 11 == 0) else "a"
+        lines.append(f"{number},{colour},{width},{'' if number % 7 == 0 else height},{kind}")
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """A folder with a pipeline ``shapes`` in ``conf/`` and three CSV files of 20 rows each; the test stands in it."""
+
+    folder: Path
+
+    rows: Callable[[int, int], str] = staticmethod(rows_of_shapes)
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a file below the folder."""
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return file
+
+    def pipeline(self, *changes: tuple[str, str], name: str = "shapes", more: str = "") -> None:
+        """Write the pipeline anew, each ``old`` piece of it, which must be there once, replaced by ``new``."""
+        text = PIPELINE
+        for old, new in changes:
+            assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in the pipeline"
+            text = text.replace(old, new)
+        self.write(f"conf/pipeline/{name}.yaml", text + more)
+
+    def load(self, *overrides: str, name: str = "shapes") -> PipelineSpec:
+        """Return the specification of a pipeline."""
+        return load([f"pipeline={name}", *overrides])
+
+    def run(self, *overrides: str, name: str = "shapes") -> Run:
+        """Run a pipeline, which must succeed."""
+        found = run_pipeline(self.load(*overrides, name=name), overrides=overrides)
+        found.raise_failure()
+        return found
+
+    def ran(self, run: Run) -> dict[str, int]:
+        """Return how many tasks of each stage ran, without the stages in which none did."""
+        return {stage["label"]: stage["ran"] for stage in run.summary["stages"] if stage["ran"]}
+
+    @contextmanager
+    def catalog(self) -> Iterator[SqliteCatalog]:
+        """Open the catalog that runs have written."""
+        with closing(SqliteCatalog(self.folder / ".levada" / "catalog.sqlite")) as catalog:
+            yield catalog
+
+
+@pytest.fixture
+def as_found() -> Iterator[None]:
+    """Leave ``sys.path``, the modules and all that is remembered of them as they were."""
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    added = [place for place in sys.path if place not in path]
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        origin = str(getattr(sys.modules[name], "__file__", None) or "")
+        if any(origin.startswith(place) for place in added):
+            parent, _, child = name.rpartition(".")
+            if parent in sys.modules:
+                vars(sys.modules[parent]).pop(child, None)
+            del sys.modules[name]
+    forget()
+
+
+def forget() -> None:
+    """Forget what the engine remembers of code, as a new process would."""
+    importlib.invalidate_caches()
+    digest.forget()
+    remembered: list[Any] = [compiling._code, registry._modules, registry._classes, registry._family_names, registry._entry_points]
+    for function in remembered:
+        function.cache_clear()
+
+
+@pytest.fixture
+def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_found: None) -> Shapes:
+    """A fresh project; the test stands in its folder."""
+    monkeypatch.chdir(tmp_path)
+    project = Shapes(tmp_path)
+    project.pipeline()
+    for number in range(3):
+        project.write(f"data/shapes-{number}.csv", rows_of_shapes(1 + 20 * number, 20))
+    return project
+
+
+@pytest.fixture
+def user_folder(tmp_path: Path, as_found: None) -> Path:
+    """A folder of the user's whose plugins are found; write into it, then call ``forget``."""
+    (tmp_path / "plugins").mkdir()
+    registry.use_folder(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(name="forget")
+def forget_(as_found: None) -> Callable[[], None]:
+    """Forget what the engine remembers of code: call it after code has changed."""
+    return forget
