@@ -21,6 +21,7 @@ Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | 
 """Plain data: what JSON can say."""
 
 _HEX = 32
+_PROVIDERS = {"sklearn": "scikit-learn", "yaml": "PyYAML"}  # the common ones whose names differ: looking through all is slow
 _FIRST_PARTY = ("engine", "plugins")
 
 
@@ -150,7 +151,7 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 def _version(top: str) -> str:
     """Return the version of the distribution that provides a top-level module."""
     try:
-        return metadata.version(top)
+        return metadata.version(_PROVIDERS.get(top, top))
     except metadata.PackageNotFoundError:
         names = _distributions().get(top, [])
         return ",".join(f"{name} {metadata.version(name)}" for name in sorted(set(names)))

@@ -121,7 +121,7 @@ def _property(info: FieldInfo, definitions: dict[str, Any]) -> dict[str, Any]:
     described = _reference(info.annotation)
     if described is None:
         try:
-            described = TypeAdapter(info.annotation).json_schema()
+            described = TypeAdapter[Any](info.annotation).json_schema()  # type: ignore[arg-type]  # a field always has one
         except Exception:  # noqa: BLE001  a type that JSON Schema can not say is any value
             described = {}
         definitions |= described.pop("$defs", {})

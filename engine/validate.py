@@ -59,7 +59,7 @@ def _keys(location: Sequence[str | int], model: type[BaseModel], *, last: bool) 
     ``last`` says that the last part is a key whatever it is: one that is not known.
     """
     keys: list[str | int] = []
-    here: object = model
+    here: Any = model
     for number, part in enumerate(location):
         inner = _step(here, part)
         if inner is not None or (last and number == len(location) - 1):
@@ -68,7 +68,7 @@ def _keys(location: Sequence[str | int], model: type[BaseModel], *, last: bool) 
     return tuple(keys)
 
 
-def _step(annotation: object, part: str | int) -> object | None:
+def _step(annotation: Any, part: str | int) -> Any:
     """Return what a key of a value of this type holds, None if it has no such key."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         info = _field(annotation, str(part))
