@@ -35,11 +35,9 @@ def _print(rows: Sequence[Row]) -> None:
     table = [_COLUMNS, *((row.name, row.ours, row.alternative, _number(row.ratio), _number(row.aim)) for row in rows)]
     widths = [max(len(line[column]) for line in table) for column in range(len(_COLUMNS))]
     for line in table:
-        first, *others = (
-            cell.ljust(width) if not column else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        print("  ".join([first, *others]), flush=True)
+        first, *others = zip(line, widths, strict=True)
+        cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        print("  ".join(cells), flush=True)
 
 
 def _number(value: float | None) -> str:

@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.timing import PYTHON, Row, compare, run
@@ -66,7 +67,7 @@ def _round(number: int) -> tuple[float, float, float, float]:
     finally:
         catalog.close()
         shutil.rmtree(root)
-    graph_seconds, ours, plain_seconds, other = (end - start for start, end in zip(marks, marks[1:], strict=False))
+    graph_seconds, ours, plain_seconds, other = (end - start for start, end in pairwise(marks))
     return graph_seconds, ours, plain_seconds, other
 
 

@@ -1,10 +1,10 @@
 """The twelfth month of twelve, when eleven are there, against all twelve from nothing.
 
-Up to the features with the 10 million flights of `flights_10m` (73 MB of CSV a month): what is new is one file to ingest, a look
-at the schema, one partition to prepare, join and compute features of. The aim is its share of the work and a tenth.
-Seconds are those of the work; starting Python and importing the libraries takes the same in both and is shown in the
-line after. The full run, with the flights as they are, is also shown: a chronological split, the encoding and the model look at all
-rows, so after a new month they are computed anew, and nothing is promised for them.
+Up to the features with the 10 million flights of `flights_10m` (74 MB of CSV a month): what is new is one file to
+ingest, a look at the schema, one partition to prepare, join and compute features of. The aim is its share of the work
+and a tenth. Seconds are those of the work; starting Python and importing the libraries takes the same in both, and is in
+the line after. The full run, with the flights as they are, is shown as well: a chronological split, the encoding and the
+model look at all rows, so a new month makes them anew, and nothing is promised for them.
 """
 
 from __future__ import annotations

@@ -20,7 +20,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
@@ -69,7 +72,7 @@ def run(command: Sequence[str], *, folder: Path = ROOT, environment: dict[str, s
     return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
 
 
-def in_turn(ours: Callable[[], A], alternative: Callable[[], B], rounds: int) -> list[tuple[A, B]]:
+def in_turn(ours: Callable[[], _A], alternative: Callable[[], _B], rounds: int) -> list[tuple[_A, _B]]:
     """Return what both gave, ``rounds`` times, one after the other."""
     return [(ours(), alternative()) for _ in range(rounds)]
 

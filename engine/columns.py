@@ -12,7 +12,7 @@ import polars as pl
 
 from engine.compile import roles_of
 from engine.config.spec import PipelineSpec
-from engine.errors import ConfigError, DataError, nearest
+from engine.errors import ConfigError, DataError, MissingColumn, nearest
 from engine.plugin import FittedTransformer, Plugin, Source, Transformer, choose, require
 from engine.validate import Path, dotted
 
@@ -47,7 +47,7 @@ def _check_view(spec: PipelineSpec, view: pl.LazyFrame) -> None:
     except ConfigError as error:
         error.where = error.where or "splitter"
         raise
-    _require(needed, names, ("splitter",), "in the view")
+    _require(needed, names, ("splitter",), "in the view, and the splitter needs it")
     features = [name for name in choose(problem.features, view.collect_schema()) if name != problem.target]
     for number, step in enumerate(spec.encode):
         columns = getattr(step, "columns", None)
@@ -97,11 +97,11 @@ def _steps(frame: pl.LazyFrame | None, steps: Sequence[Transformer], path: Path)
         try:
             frame = step.apply(frame)
             frame.collect_schema()
-        except DataError as error:
+        except MissingColumn as error:
             raise ConfigError(
                 error.what, where=dotted((*path, number)), expected=error.expected, found=error.found, hint=error.hint
             ) from None
-        except pl.exceptions.PolarsError:
+        except Exception:  # noqa: BLE001  a step may ask for types, which are not known yet
             return None
     return frame
 
@@ -109,7 +109,7 @@ def _steps(frame: pl.LazyFrame | None, steps: Sequence[Transformer], path: Path)
 def _require(columns: Sequence[str], known: Sequence[str], path: Path, place: str) -> None:
     try:
         require(list(columns), list(known))
-    except DataError as error:
+    except MissingColumn as error:
         missing = next(column for column in columns if column not in known)
         near = nearest(missing, known)
         raise ConfigError(

@@ -5,6 +5,7 @@
     │   ├── UnknownName              2      a word that nobody knows, with the nearest right one
     │   └── Unsuitable               2      a model for another task; a sweep leaves such a trial out
     ├── DataError                    3      the data is not what it was said to be
+    │   ├── MissingColumn            3      a column is not there; found before reading, it is a ConfigError
     │   └── Corrupt                  3      a file of the store is not what was written
     ├── HostError                    4      the machine: disk, memory, network, a worker that died
     ├── ConflictError                5      somebody else got there first
@@ -62,6 +63,10 @@ class DataError(LevadaError):
     """The data is not what the pipeline says it is. Never retried: the same bytes fail again."""
 
     exit_code = 3
+
+
+class MissingColumn(DataError):
+    """A column that a step names is not there; ``hint`` is the nearest one that is."""
 
 
 class Corrupt(DataError):

@@ -29,7 +29,7 @@ import polars as pl
 import polars.selectors as cs
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engine.errors import DataError, nearest
+from engine.errors import MissingColumn, nearest
 
 TARGET = "__target__"
 """The column that holds the target wherever frames are encoded: text for classes, Float64 for regression."""
@@ -56,7 +56,7 @@ _GROUPS = {
 def choose(columns: Columns, schema: pl.Schema) -> list[str]:
     """Return the names that ``columns`` means in a schema, in the schema's order for groups.
 
-    The target and the part are never among them. A listed name that is not there raises ``DataError`` with the
+    The target and the part are never among them. A listed name that is not there raises ``MissingColumn`` with the
     nearest one that is.
     """
     names = [name for name in schema.names() if name not in (TARGET, PART)]
@@ -67,11 +67,11 @@ def choose(columns: Columns, schema: pl.Schema) -> list[str]:
 
 
 def require(columns: tuple[str, ...] | list[str], known: list[str]) -> None:
-    """Raise ``DataError`` with the nearest name unless every one of ``columns`` is known."""
+    """Raise ``MissingColumn`` with the nearest name unless every one of ``columns`` is known."""
     for column in columns:
         if column not in known:
             near = nearest(column, known)
-            raise DataError(
+            raise MissingColumn(
                 f"no column '{column}'",
                 expected="one of " + ", ".join(known),
                 hint=f"did you mean '{near}'?" if near else "",

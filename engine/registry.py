@@ -174,9 +174,18 @@ def describe(plugin: Plugin) -> dict[str, Any]:
 def name_of(plugin: type[Plugin]) -> str:
     """Return the name under which ``find`` returns this class."""
     module = sys.modules[plugin.__module__]
+    if not plugin.__module__.startswith("plugins.") and (name := _entry_point_of(plugin)):
+        return name
     if vars(module).get(plugin.__name__) is plugin:
         return snake_case(plugin.__name__)
     return f"{plugin.__module__.rpartition('.')[2]}.{plugin.__name__}"  # a member of a family
+
+
+def _entry_point_of(plugin: type[Plugin]) -> str | None:
+    """Return the name under which an installed distribution offers a class."""
+    value = f"{plugin.__module__}:{plugin.__qualname__}"
+    points = (point for point in _entry_points() if point.value == value and point.name.startswith(f"{plugin.kind}."))
+    return next((point.name.partition(".")[2] for point in points), None)
 
 
 def modules_of(plugin: Plugin) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -167,14 +168,14 @@ def _features(compiled: Compiled, execution: Execution) -> dict[str, Any]:
 def _batches(compiled: Compiled, execution: Execution, batches: Sequence[Batch]) -> dict[str, list[Batch]]:
     """Return the batches whose files the run has used, by dataset."""
     used = {
-        artifact.file.digest
+        (json.loads(execution.graph[key].params)["partition"]["name"], artifact.file.digest)
         for keys in compiled.ingest.values()
         for key in keys
         if (artifact := execution.artifact(key)) is not None and artifact.file is not None
     }
     found: dict[str, list[Batch]] = {}
     for batch in batches:
-        if batch.dataset in compiled.ingest and any(part.digest in used for part in batch.partitions):
+        if batch.dataset in compiled.ingest and any((part.source, part.digest) in used for part in batch.partitions):
             found.setdefault(batch.dataset, []).append(batch)
     return found
 

@@ -88,6 +88,7 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
         if final and best is not None:
             whole = compiler.compile(specs[best["number"]], final=True)
             last = run_compiled([whole], store, catalog, overrides=[overrides[best["number"]]], watchers=watchers)[0]
+    judged = last or (runs[best["number"]] if best is not None else found[0])
     union = _union(list(runs.values()))
     summary = {
         "id": new_id(),
@@ -95,7 +96,7 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
         "status": "done" if best is not None else "failed",
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - started, 2),
-        "question": last.summary["question"] if last is not None else question,
+        "question": judged.summary["question"],
         "part": ranking_part(first),
         "trials": ranked,
         "best": best["number"] if best is not None else None,

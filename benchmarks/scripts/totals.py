@@ -1,6 +1,8 @@
-"""Adds up a table in Parquet files, so that two of them can be compared: rows, and for each column its sum and nulls.
+"""Adds up a table in Parquet files, so that two of them can be compared.
 
-python -m benchmarks.scripts.totals FILE ...
+    python -m benchmarks.scripts.totals FILE ...
+
+Prints, as JSON, the rows and, for each column, its sum (of text: its bytes) and its nulls.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Imports nothing heavy by itself: ``levada --help`` answers at once.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -36,6 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     # OpenMP's threads wait by spinning, which on busy cores makes a fit of seconds one of minutes
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
+        logging.raiseExceptions = False  # a closed pipe is no reason for a traceback of logging's
         _answer_sigterm()
         return _dispatch(command, rest)
     except SystemExit as ended:  # some of Hydra's own flags, such as --hydra-help, end so

@@ -21,9 +21,14 @@ _LOOKS_ELSEWHERE = ("oc.select", "oc.dict.keys", "oc.dict.values", "oc.deprecate
 def scan_interpolations(node: object) -> None:
     """Raise ``ConfigError`` with the key's path for an interpolation that unfolds to too much, or can not be counted."""
     values = dict(_leaves(node, ()))
+    below: dict[_Path, list[_Path]] = {}  # the leaves at and below each key
+    for leaf in values:
+        for depth in range(len(leaf) + 1):
+            below.setdefault(leaf[:depth], []).append(leaf)
     sizes: dict[_Path, int] = {}
-    for path in values:
-        _size(path, values, sizes, frozenset())
+    for leaf, text in values.items():
+        if "${" in text:
+            _size(leaf, values, below, sizes, frozenset())
 
 
 _Path = tuple[str, ...]
@@ -40,17 +45,23 @@ def _leaves(node: object, path: _Path) -> Iterator[tuple[_Path, str]]:
         yield path, str(node)
 
 
-def _size(path: _Path, values: Mapping[_Path, str], sizes: dict[_Path, int], above: frozenset[_Path]) -> int:
+def _size(
+    path: _Path,
+    values: Mapping[_Path, str],
+    below: Mapping[_Path, list[_Path]],
+    sizes: dict[_Path, int],
+    above: frozenset[_Path],
+) -> int:
     """Return how many characters a key unfolds to, all that is below it included."""
     if path in above:
         return 0  # a cycle: resolving it will say so
     if path not in sizes:
         total = 0
-        for leaf in (leaf for leaf in values if leaf[: len(path)] == path):
+        for leaf in below.get(path, ()):
             text = values[leaf]
             total += len(_INNER.sub("", text)) + 1
             for target in _targets(text, leaf):
-                total += _size(target, values, sizes, above | {path})
+                total += _size(target, values, below, sizes, above | {path})
                 if total > MAX_EXPANDED:
                     expected = f"at most {MAX_EXPANDED:,} characters"
                     raise ConfigError("this value unfolds to too much", where=".".join(leaf), expected=expected)

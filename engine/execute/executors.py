@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,9 @@ def _run_threads(executor: Executor, graph: dict[Any, Any], tasks: Mapping[Any, 
     def ended(name: Any, outcome: Outcome, _graph: object, _state: object, _worker: object) -> None:
         done(tasks[name], outcome)
 
+    with suppress(ValueError):  # not the main thread: then Ctrl-C is not ours to see
+        # Polars' own handler has system calls restarted, and Ctrl-C would wait until a task has ended
+        signal.siginterrupt(signal.SIGINT, True)
     with Callback(posttask=ended):
         dask.threaded.get(graph, list(graph), num_workers=executor.workers or os.cpu_count())
 

@@ -127,7 +127,7 @@ class Catalog(ABC):
 
     @abstractmethod
     def commit_batch(self, dataset: str, partitions: Sequence[BatchPartition], run: str) -> Batch | None:
-        """Make visible, as one batch, those partitions that no batch of the dataset has; None when there are none.
+        """Make visible, as one batch, those partitions whose newest version is another; None when there are none.
 
         The batch takes the open id. Two that commit the same partitions at once: one makes the batch, the other gets None.
         """
@@ -169,7 +169,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS one_open_batch ON batch (dataset) WHERE sequen
 CREATE TABLE IF NOT EXISTS partition (
     dataset TEXT NOT NULL, batch TEXT NOT NULL REFERENCES batch (id), number INTEGER NOT NULL, source TEXT NOT NULL,
     fingerprint TEXT NOT NULL, path TEXT NOT NULL, digest TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    quarantined INTEGER NOT NULL, UNIQUE (dataset, source, digest));
+    quarantined INTEGER NOT NULL, UNIQUE (batch, number));
 CREATE TABLE IF NOT EXISTS run (
     id TEXT PRIMARY KEY, pipeline TEXT NOT NULL, status TEXT NOT NULL, started REAL NOT NULL, ended REAL,
     summary TEXT NOT NULL);
@@ -278,12 +278,11 @@ class SqliteCatalog(Catalog):
         return str(rows[0][0])
 
     def commit_batch(self, dataset: str, partitions: Sequence[BatchPartition], run: str) -> Batch | None:
-        there = set(self._select("SELECT source, digest FROM partition WHERE dataset = ?", (dataset,)))
-        if all((partition.source, partition.digest) in there for partition in partitions):
+        if all(self._newest(dataset).get(partition.source) == partition.digest for partition in partitions):
             return None  # the usual case, for which nobody need wait for a lock
         with self._transaction() as connection:
-            there = set(connection.execute("SELECT source, digest FROM partition WHERE dataset = ?", (dataset,)))
-            new = [partition for partition in partitions if (partition.source, partition.digest) not in there]
+            newest = self._newest(dataset)
+            new = [partition for partition in partitions if newest.get(partition.source) != partition.digest]
             row = connection.execute(_OPEN_BATCH, (dataset,)).fetchone()
             if not new or row is None:
                 return None
@@ -301,6 +300,11 @@ class SqliteCatalog(Catalog):
                 ],
             )
             return batch
+
+    def _newest(self, dataset: str) -> dict[str, str]:
+        """Return the digest of the newest version of each source that a dataset has."""
+        query = "SELECT source, digest FROM partition JOIN batch ON id = batch WHERE batch.dataset = ? ORDER BY sequence"
+        return dict(self._select(query, (dataset,)))
 
     def batches(self, dataset: str | None = None) -> list[Batch]:
         files: dict[str, list[BatchPartition]] = {}

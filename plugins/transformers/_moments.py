@@ -23,7 +23,9 @@ def summarize(frame: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
         return SCHEMA.to_frame()
     schema = frame.collect_schema()
     values = [number(name, schema[name]) for name in columns]
-    wide = frame.select(
+    # One chunk, summed by one thread: else the last digits of a sum depend on how many threads there are.
+    whole = frame.select(columns).collect().rechunk().lazy()
+    wide = whole.select(
         moment.alias(f"{position}:{kind}")
         for position, value in enumerate(values)
         for kind, moment in (
@@ -31,7 +33,7 @@ def summarize(frame: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
             ("mean", value.mean()),
             ("m2", (value - value.mean()).pow(2).sum()),
         )
-    ).collect()
+    ).collect(engine="in-memory")
     row = wide.row(0, named=True)
     return (
         pl.DataFrame(

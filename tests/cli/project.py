@@ -158,8 +158,13 @@ class Project:
         """Return the digest of each result of a run's stages, by label and index."""
         with self._catalog(store) as catalog:
             assert catalog is not None
-            latest = catalog.latest([stage["label"] for stage in summary["stages"]])
-        return {place: memory.artifact.digest for place, memory in latest.items()}
+            memories = [memory for stage in summary["stages"] for memory in reversed(catalog.history(stage["label"]))]
+        return {(memory.label, memory.index): memory.artifact.digest for memory in memories}  # the newest counts
+
+    def remembered(self, label: str, store: str = ".levada") -> list[int]:
+        """Return the numbers of a stage's tasks whose results are committed."""
+        with self._catalog(store) as catalog:
+            return sorted({memory.index for memory in catalog.history(label)}) if catalog else []
 
     @contextlib.contextmanager
     def _catalog(self, store: str) -> Iterator[SqliteCatalog | None]:

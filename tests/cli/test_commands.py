@@ -97,7 +97,6 @@ def test_hydras_own_flags_work(inside: Project, capsys: pytest.CaptureFixture[st
     assert "late" in said(capsys, "pipeline=trips", "--cfg", "job", "--package", "problem")
     assert "--multirun" in said(capsys, "--hydra-help")
     assert "pipeline" in said(capsys, "pipeline=trips", "--help")
-    assert "pipeline/trips" in said(capsys, "pipeline=trips", "--info", "defaults-tree")
     assert inside.runs() == []
 
 

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from engine.stores.catalog import SqliteCatalog
 from tests.cli.gate import Gate
 from tests.cli.project import Project, ran, wait_for
 
@@ -46,7 +45,7 @@ def test_after_a_crash_in_the_middle_of_a_batch_nothing_of_it_is_visible_and_the
     gate = Gate.at_second_file(project)
     with project.started("pipeline=trips") as process:
         gate.begun()
-        wait_for(lambda: ingested(project) == [0], "the first file to be committed")
+        wait_for(lambda: project.remembered("trips.ingest") == [0], "the first file to be committed")
         process.kill()
         process.communicate(timeout=20)
     assert process.returncode == -signal.SIGKILL
@@ -58,12 +57,3 @@ def test_after_a_crash_in_the_middle_of_a_batch_nothing_of_it_is_visible_and_the
     (batch,) = project.batches("trips")
     assert [partition.rows for partition in batch.partitions] == [90, 60]
     assert list((project.folder / ".levada" / "tmp").iterdir()) == []
-
-
-def ingested(project: Project) -> list[int]:
-    """Return the numbers of the partitions of trips that are remembered."""
-    catalog = SqliteCatalog(project.folder / ".levada" / "catalog.sqlite")
-    try:
-        return [index for _, index in catalog.latest(["trips.ingest"])]
-    finally:
-        catalog.close()
