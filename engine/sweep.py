@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.compile import ranking_part
+from engine.compile import Compiled, ranking_part
 from engine.config.spec import PipelineSpec
 from engine.errors import LevadaError, Unsuitable
 from engine.execute import Execution, Watcher
@@ -66,47 +66,61 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
     specs = {trial.number: trial.spec for trial in trials if isinstance(trial.spec, PipelineSpec)}
     if not specs:
         raise next(iter(errors.values()))
-    first = next(iter(specs.values()))
     overrides = {trial.number: trial.overrides for trial in trials}
-    with opened(first) as (store, catalog):
-        compiler, compiled = Compiler(catalog), {}
-        for number, spec in specs.items():
-            try:
-                compiled[number] = compiler.compile(spec, final=False)
-            except LevadaError as error:
-                errors[number] = error
-        if not compiled:
-            raise next(iter(errors.values()))
+    with opened(next(iter(specs.values()))) as (store, catalog):
+        compiler = Compiler(catalog)
+        compiled = _compile(compiler, specs, errors)
         given = [overrides[number] for number in compiled]
         found = run_compiled(list(compiled.values()), store, catalog, overrides=given, watchers=watchers)
         runs = dict(zip(compiled, found, strict=True))
         errors |= {number: run.execution.failures()[0][1] for number, run in runs.items() if run.execution.failures()}
-        question = found[0].summary["question"]
-        ranked = rank([_entry(trial, runs.get(trial.number), errors.get(trial.number)) for trial in trials], question)
-        best = ranked[0] if ranked[0]["status"] == "done" else None
+        entries = [_entry(trial, runs.get(trial.number), errors.get(trial.number)) for trial in trials]
+        ranked = rank(entries, found[0].summary["question"])
+        best = ranked[0]["number"] if ranked[0]["status"] == "done" else None
         last = None
         if final and best is not None:
-            whole = compiler.compile(specs[best["number"]], final=True)
-            last = run_compiled([whole], store, catalog, overrides=[overrides[best["number"]]], watchers=watchers)[0]
-    judged = last or (runs[best["number"]] if best is not None else found[0])
+            whole = compiler.compile(specs[best], final=True)
+            last = run_compiled([whole], store, catalog, overrides=[overrides[best]], watchers=watchers)[0]
+    judged = last or runs.get(best if best is not None else -1, found[0])
+    return Sweep(_summary(ranked, best, judged, runs, started), runs, errors, last)
+
+
+def _compile(compiler: Compiler, specs: Mapping[int, PipelineSpec], errors: dict[int, LevadaError]) -> dict[int, Compiled]:
+    """Return the trials that can be compiled, and put what is wrong with the others into ``errors``."""
+    compiled = {}
+    for number, spec in specs.items():
+        try:
+            compiled[number] = compiler.compile(spec, final=False)
+        except LevadaError as error:
+            errors[number] = error
+    if not compiled:
+        raise next(iter(errors.values()))
+    return compiled
+
+
+def _summary(
+    ranked: Sequence[Mapping[str, Any]], best: int | None, judged: Run, runs: Mapping[int, Run], started: float
+) -> dict[str, Any]:
+    """Return all there is to say about a sweep; ``judged`` is the run whose answer counts."""
     union = _union(list(runs.values()))
-    summary = {
+    spec = judged.compiled.spec
+    overrides = ranked[0]["overrides"] if best is not None else []
+    return {
         "id": new_id(),
-        "pipeline": first.name,
+        "pipeline": spec.name,
         "status": "done" if best is not None else "failed",
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - started, 2),
         "question": judged.summary["question"],
-        "part": ranking_part(first),
-        "trials": ranked,
-        "best": best["number"] if best is not None else None,
-        "best_overrides": best["overrides"] if best is not None else [],
-        "command": " ".join(["levada", *best["overrides"]]) if best is not None else "",
-        "run": dict(last.summary) if last is not None else None,
+        "part": ranking_part(spec),
+        "trials": list(ranked),
+        "best": best,
+        "best_overrides": overrides,
+        "command": " ".join(["levada", *overrides]) if best is not None else "",
+        "run": dict(judged.summary) if best is not None else None,
         "stages": stages(union),
         "edges": [list(edge) for edge in union.graph.edges()],
     }
-    return Sweep(summary, runs, errors, last)
 
 
 def rank(entries: Sequence[Mapping[str, Any]], question: Mapping[str, Any]) -> list[dict[str, Any]]:
