@@ -115,7 +115,7 @@ def _composed(overrides: Sequence[str], config_dir: str | None) -> DictConfig:
     prepare_hydra(overrides, config_dir)
     given = [lenient(override) for override in overrides]
     if config_dir is not None:
-        quoted = str(Path(config_dir).resolve()).replace("\\", "\\\\").replace("'", "\\'")
+        quoted = str(Path(config_dir).resolve()).replace("'", "\\'")
         given.append(f"hydra.searchpath=['file://{quoted}']")
     with _hydra(), translated():
         return compose("config", given, return_hydra_config=True)
@@ -183,7 +183,7 @@ def translated() -> Iterator[None]:
         raise ConfigError(f"this override can not be read: {first}", where=where) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        where = f"{mark.name}:{mark.line + 1}" if mark is not None else ""
+        where = f"{short(Path(mark.name))}:{mark.line + 1}" if mark is not None else ""
         raise ConfigError(f"this is not YAML: {error.problem}", where=where) from None
     except MissingMandatoryValue as error:
         key = str(error.full_key)

@@ -278,7 +278,8 @@ class SqliteCatalog(Catalog):
         return str(rows[0][0])
 
     def commit_batch(self, dataset: str, partitions: Sequence[BatchPartition], run: str) -> Batch | None:
-        if all(self._newest(dataset).get(partition.source) == partition.digest for partition in partitions):
+        newest = self._newest(dataset)
+        if all(newest.get(partition.source) == partition.digest for partition in partitions):
             return None  # the usual case, for which nobody need wait for a lock
         with self._transaction() as connection:
             newest = self._newest(dataset)

@@ -108,6 +108,7 @@ class Project:
             env=_environment(environment),
             capture_output=True,
             text=True,
+            check=False,
             timeout=DEADLINE,
         )
 

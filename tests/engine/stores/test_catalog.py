@@ -162,10 +162,10 @@ def check_a_batch_holds_only_what_no_batch_before_it_has(open: Open) -> None:
 
 def check_a_source_with_other_content_is_a_new_partition(open: Open) -> None:
     catalog = open()
-    for content in "xyy":
+    for content in "xyyx":
         catalog.open_batch("d", new_id())
         catalog.commit_batch("d", [partition("a", content)], "run")
-    assert [[part.digest for part in batch.partitions] for batch in catalog.batches("d")] == [["x"], ["y"]]
+    assert [[part.digest for part in batch.partitions] for batch in catalog.batches("d")] == [["x"], ["y"], ["x"]]
 
 
 def check_datasets_do_not_share_partitions_nor_numbers(open: Open) -> None:
