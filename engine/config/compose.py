@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from hydra import compose, initialize_config_module
@@ -61,13 +61,14 @@ def _check_header(text: str, file: str) -> None:
             return
 
 
-class _ConfWhereYouStand(SearchPathPlugin):
-    """Puts the folder ``conf`` of the working directory before ours, so that a project's own files are found."""
+class _UserFolders(SearchPathPlugin):
+    """Puts the user's own folders of YAML before ours, so that a file of theirs wins over one of ours with its name."""
+
+    folders: ClassVar[Sequence[Path]] = ()  # the strongest last; Hydra makes the instances, so it is told through the class
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        folder = Path.cwd() / "conf"
-        if folder.is_dir() and not folder.samefile(_OURS):
-            search_path.prepend("working-directory", f"file://{folder}")
+        for folder in self.folders:
+            search_path.prepend("user", f"file://{folder}")
 
 
 def prepare_hydra(overrides: Sequence[str], config_dir: str | None = None) -> None:
@@ -75,12 +76,19 @@ def prepare_hydra(overrides: Sequence[str], config_dir: str | None = None) -> No
     for override in overrides:
         scan_override(override)
     registry = Plugins.instance()
-    if _ConfWhereYouStand not in registry.discover(SearchPathPlugin):
-        registry.register(_ConfWhereYouStand)
+    if _UserFolders not in registry.discover(SearchPathPlugin):
+        registry.register(_UserFolders)
     SourcesRegistry.instance().types["file"] = _CheckedFiles
     use_folder(Path.cwd())
+    here = Path.cwd() / "conf"
+    folders = [here] if here.is_dir() and not here.samefile(_OURS) else []
     if config_dir is not None:
-        use_folder(Path(config_dir).resolve().parent)
+        given = Path(config_dir).resolve()
+        if not given.is_dir():
+            raise ConfigError(f"there is no folder {config_dir}", where=f"command line: --config-dir {config_dir}")
+        use_folder(given.parent)
+        folders.append(given)
+    _UserFolders.folders = folders
 
 
 def lenient(override: str) -> str:
@@ -113,12 +121,8 @@ def store_root(overrides: Sequence[str] = (), config_dir: str | None = None) -> 
 def _composed(overrides: Sequence[str], config_dir: str | None) -> DictConfig:
     """Return what Hydra makes of overrides and folders, its own part included."""
     prepare_hydra(overrides, config_dir)
-    given = [lenient(override) for override in overrides]
-    if config_dir is not None:
-        quoted = str(Path(config_dir).resolve()).replace("'", "\\'")
-        given.append(f"hydra.searchpath=['file://{quoted}']")
     with _hydra(), translated():
-        return compose("config", given, return_hydra_config=True)
+        return compose("config", [lenient(override) for override in overrides], return_hydra_config=True)
 
 
 def specify_config(config: DictConfig, hydra: DictConfig) -> PipelineSpec:
