@@ -18,9 +18,12 @@ _CLOCK = re.compile(r"\bnow\s*\(|\bcurrent_(?:date|time|timestamp)\b|\blocaltime
 
 _TABLE_WIDE = frozenset(
     {"Agg", "Correlation", "Explode", "Filter", "Gather", "Len", "NullCount", "Over", "Quantile", "Range", "Rank"}
-    | {"Rolling", "Shift", "Slice", "Sort", "SortBy", "SubPlan"}
+    | {"Rolling", "Shift", "Slice", "Sort", "SortBy", "SubPlan", "StringExpr.ConcatVertical"}
 )
 """The nodes of a Polars expression whose value for a row depends on other rows."""
+
+_CELLS = frozenset({"StringExpr", "ListExpr", "ArrayExpr", "StructExpr"})
+"""Functions on what one cell holds: their ``Slice`` or ``Sort`` is not that of a column."""
 
 _OPAQUE = frozenset({"Column", "Literal", "format", "evaluation", "FieldByName"})
 """Parts of an expression that hold a user's words, or work inside one cell."""
@@ -65,8 +68,9 @@ def _nodes(tree: object) -> set[str]:
     if _is_mapping(tree):
         if isinstance(named := tree.get("Alias"), list):
             return _nodes(named[0])
-        inner = {name for key, part in tree.items() if key not in _OPAQUE for name in _nodes(part)}
-        return inner | (tree.keys() - _OPAQUE)
+        parts = {key: _nodes(part) for key, part in tree.items() if key not in _OPAQUE}
+        inner = {f"{key}.{name}" if key in _CELLS else name for key, names in parts.items() for name in names}
+        return inner | parts.keys()
     return set()
 
 

@@ -1,52 +1,22 @@
-"""What is wrong with a configuration or with data is said in words, with the place, and leaves nothing behind."""
+"""A wrong configuration is refused in words, with file, line, key and the nearest right word, before anything is read."""
 
 from __future__ import annotations
 
-import gzip
-import re
-import sqlite3
-from dataclasses import dataclass
-
 import pytest
 
-from engine.cli import run as levada
-from tests.cli.project import PORTS, Project, trips
-
-TRIPS = "conf/pipeline/trips.yaml"
-HEADER = "trip,port,cargo,note,late\n"
-WHOLE = trips(1, 40)
-LATIN = WHOLE.replace("ok", "n\xe3o")
-
-
-@dataclass(frozen=True)
-class Case:
-    """Something bad: how the project's files change, what is run, and what the message must say."""
-
-    says: tuple[str, ...]
-    arguments: tuple[str, ...] = ("pipeline=trips",)
-    changes: tuple[tuple[str, str, str], ...] = ()
-    files: tuple[tuple[str, str | bytes], ...] = ()
-
-
-def bad(
-    name: str,
-    *says: str,
-    run: str | tuple[str, ...] = (),
-    change: tuple[str, str] | tuple[str, str, str] | None = None,
-    files: dict[str, str | bytes] | None = None,
-    whole: bool = False,
-):
-    """Make a case. ``change`` is of the pipeline's file unless it names another; ``whole``: ``run`` is all arguments."""
-    changes = () if change is None else (change if len(change) == 3 else (TRIPS, *change),)
-    more = (run,) if isinstance(run, str) else run
-    return pytest.param(
-        Case(says, more if whole else ("pipeline=trips", *more), changes, tuple((files or {}).items())), id=name
-    )
+from tests.cli.bad import Case, bad, said
+from tests.cli.project import Project
 
 
 def bomb(levels: int = 9) -> str:
     lines = ["# @package _global_", "a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, levels)]
+    return "\n".join(lines) + "\n"
+
+
+def chain(levels: int = 30) -> str:
+    lines = ["# @package _global_", "b0: xxxxxxxxxx"]
+    lines += [f"b{n}: ${{b{n - 1}}}${{b{n - 1}}}" for n in range(1, levels)]
     return "\n".join(lines) + "\n"
 
 
@@ -59,19 +29,6 @@ LOGGED = """\
 hydra:
   job_logging: {version: 1, handlers: {a: {class: pathlib.Path}}, root: {handlers: [a]}}
 encode:"""
-
-
-def newer_catalog() -> bytes:
-    with sqlite3.connect(":memory:") as connection:
-        connection.execute("PRAGMA user_version=99")
-        return connection.serialize()
-
-
-def chain(levels: int = 30) -> str:
-    lines = ["# @package _global_", "b0: xxxxxxxxxx"]
-    lines += [f"b{n}: ${{b{n - 1}}}${{b{n - 1}}}" for n in range(1, levels)]
-    return "\n".join(lines) + "\n"
-
 
 CONFIG = [
     bad(
@@ -477,102 +434,6 @@ CONFIG = [
     ),
 ]
 
-DATA = [
-    bad(
-        "missing file", r"no such file: data/prots.csv", r"where .*/data/prots.csv", change=("data/ports.csv", "data/prots.csv")
-    ),
-    bad("glob without match", r"no file matches data/trips/\*.tsv", change=("*.csv", "*.tsv")),
-    bad("empty file", r"2.csv is empty", r"a header line", files={"data/trips/2.csv": b""}),
-    bad(
-        "headers only",
-        r"no rows",
-        r"data/trips/1.csv",
-        r"2 files",
-        files={"data/trips/1.csv": HEADER, "data/trips/2.csv": HEADER},
-    ),
-    bad(
-        "cut in the middle of a row",
-        r"cut short",
-        r"2.csv:41",
-        r"5 fields",
-        files={"data/trips/2.csv": WHOLE.rstrip("\n").rsplit(",", 2)[0]},
-    ),
-    bad(
-        "cut in the middle of the gzip stream",
-        r"gzip|cannot read",
-        r"3.csv.gz",
-        change=("*.csv", "3.csv.gz"),
-        files={"data/trips/3.csv.gz": gzip.compress(WHOLE.encode(), mtime=0)[:200]},
-    ),
-    bad(
-        "cut in the middle of the gzip header",
-        r"gzip",
-        r"3.csv.gz",
-        change=("*.csv", "3.csv.gz"),
-        files={"data/trips/3.csv.gz": gzip.compress(WHOLE.encode(), mtime=0)[:9]},
-    ),
-    bad("gzip that is none", r"gzip", r"3.csv.gz", change=("*.csv", "3.csv.gz"), files={"data/trips/3.csv.gz": WHOLE}),
-    bad("UTF-16", r"is UTF-16, not UTF-8", r"iconv", files={"data/trips/2.csv": WHOLE.encode("utf-16")}),
-    bad("bytes that are not UTF-8", r"2.csv", r"UTF-8|utf-8|utf8", files={"data/trips/2.csv": LATIN.encode("latin-1")}),
-    bad(
-        "a header that is not UTF-8",
-        r"2.csv is not UTF-8",
-        files={"data/trips/2.csv": WHOLE.replace("note", "n\xf4te").encode("latin-1")},
-    ),
-    bad(
-        "headers that differ",
-        r"the header differs",
-        r"2.csv",
-        r"without note and with remark",
-        files={"data/trips/2.csv": WHOLE.replace("note", "remark")},
-    ),
-    bad(
-        "columns in another order",
-        r"the header differs",
-        r"another order",
-        files={"data/trips/2.csv": WHOLE.replace("cargo,note", "note,cargo")},
-    ),
-    bad(
-        "types that conflict",
-        r"the column 'cargo' is Int64 in one file and String in another",
-        r"2.csv",
-        r"dtypes: \{cargo: String\}",
-        files={"data/trips/2.csv": re.sub(r"(?m)^(\d+,\w+),\d+,", r"\1,much,", WHOLE)},
-    ),
-    bad("a row with too many fields", r"2.csv", r"more fields", files={"data/trips/2.csv": WHOLE + "99,Faro,5,ok,no,more\n"}),
-    bad("an unclosed quote", r"2.csv", r"could not parse", files={"data/trips/2.csv": WHOLE + '99,"Faro,5,ok,no\n'}),
-    bad(
-        "a column named twice",
-        r"names the column 'cargo' twice",
-        r"2.csv:1",
-        files={"data/trips/2.csv": WHOLE.replace("note", "cargo")},
-    ),
-    bad(
-        "a rule that stops",
-        r"1 rows? breaks? the rule",
-        r"2.csv, row 41",
-        change=("columns: [late]", "columns: [late], on_fail: stop"),
-        files={"data/trips/2.csv": WHOLE + "99,Faro,5,ok,\n"},
-    ),
-    bad("binary", r"2.csv", files={"data/trips/2.csv": bytes(range(256)) * 20}),
-]
-
-HOST = [
-    bad(
-        "a catalog of a newer Levada",
-        r"was written by a newer Levada",
-        r"version 99",
-        r"upgrade Levada",
-        files={".levada/catalog.sqlite": newer_catalog()},
-    ),
-    bad(
-        "a catalog that is none",
-        r"cannot open the catalog .*catalog.sqlite",
-        files={".levada/catalog.sqlite": b"nothing of the kind" * 99},
-    ),
-    bad("a store that is a file", r"cannot open the catalog .*\.levada/catalog.sqlite", files={".levada": b""}),
-]
-
 
 @pytest.mark.parametrize("case", CONFIG)
 def test_a_wrong_configuration_is_refused_in_words_before_anything_is_read(
@@ -581,53 +442,3 @@ def test_a_wrong_configuration_is_refused_in_words_before_anything_is_read(
     assert said(case, 2, project, monkeypatch, capsys) == ""
     assert project.batches() == []
     assert project.runs() == []
-
-
-@pytest.mark.parametrize("case", DATA)
-def test_bad_data_is_refused_in_words_and_nothing_of_it_is_visible(
-    case: Case, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    said(case, 3, project, monkeypatch, capsys)
-    assert "trips" not in [batch.dataset for batch in project.batches()]
-
-
-@pytest.mark.parametrize("case", HOST)
-def test_a_machine_that_is_not_as_it_should_be_is_named(
-    case: Case, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert said(case, 4, project, monkeypatch, capsys) == ""
-
-
-def test_a_key_that_is_twice_on_the_right_stops_the_join_and_what_needs_it(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    case = Case(
-        says=("ports has several rows for one key", "2 rows for port=Faro", "many: true"),
-        files=(("data/ports.csv", PORTS + "Faro,9,south\n"),),
-    )
-    printed = said(case, 3, project, monkeypatch, capsys)
-    assert not any(stage["ran"] for stage in project.summary(printed)["stages"] if stage["label"].startswith("model."))
-
-
-def test_an_empty_file_among_others_is_no_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    project.write("data/trips/3.csv", HEADER)
-    monkeypatch.chdir(project.folder)
-    assert levada(["pipeline=trips"]) == 0
-    assert [batch.rows for batch in project.batches("trips")] == [150]
-
-
-def said(case: Case, code: int, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
-    """Run a case, compare exit code and message, and return what was printed to standard output."""
-    for change in case.changes:
-        project.replace(*change)
-    for name, content in case.files:
-        project.write(name, content)
-    monkeypatch.chdir(project.folder)
-    ended = levada(case.arguments)
-    printed, error = capsys.readouterr()
-    assert ended == code, printed + error
-    assert error.startswith("error: ")
-    assert "Traceback" not in printed + error
-    missing = [pattern for pattern in case.says if not re.search(pattern, error, re.MULTILINE)]
-    assert not missing, error
-    return printed
