@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,7 @@ from engine.errors import DataError
 from engine.execute import resolve
 from engine.graph import Graph, Task
 from engine.runs import Compiler, opened
-from engine.stores.catalog import Batch, Catalog, Memory, SqliteCatalog
+from engine.stores.catalog import Batch, Catalog, Memory, RunRecord, SqliteCatalog
 
 
 def explain(spec: PipelineSpec) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def list_runs(root: Path) -> list[dict[str, Any]]:
             {
                 "id": run.id,
                 "pipeline": run.pipeline,
-                "status": run.status,
+                "status": _status(run),
                 "started": datetime.fromtimestamp(run.started, UTC).isoformat(timespec="seconds"),
                 "seconds": round(run.ended - run.started, 1) if run.ended else None,
                 "answer": _answer(run.summary.get("question") or {}),
@@ -101,6 +103,19 @@ def list_runs(root: Path) -> list[dict[str, Any]]:
         ]
     finally:
         catalog.close()
+
+
+def _status(run: RunRecord) -> str:
+    """Return a run's status; one that says it is running and whose process is gone was killed."""
+    if run.status != "running" or run.summary.get("host") != platform.node():
+        return run.status
+    try:
+        os.kill(run.summary["process"], 0)  # sends nothing, only asks whether it is there
+    except ProcessLookupError:
+        return "killed"
+    except PermissionError:  # somebody else's: it is there
+        pass
+    return run.status
 
 
 def _answer(question: Mapping[str, Any]) -> str:

@@ -154,6 +154,9 @@ class Extractor(Plugin):
     def verify(self, partition: SourcePartition, written: pl.LazyFrame) -> None:
         """Raise ``DataError`` if what was read can not be all there was. Called before it becomes visible."""
 
+    def diagnose(self, partition: SourcePartition) -> None:
+        """Raise ``DataError`` that names the row at fault, if there is one. Called after reading has failed for good."""
+
 
 class Check(Plugin):
     """A rule that every row must keep; a row that breaks it goes to quarantine with the reason."""

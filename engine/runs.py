@@ -7,6 +7,8 @@ batches made visible, the run recorded.
 from __future__ import annotations
 
 import json
+import os
+import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -156,7 +158,10 @@ def run_compiled(
     """Execute the union of graphs once, and return a run for each."""
     graph = Graph(task for one in compiled for task in one.graph.values())
     ids, spec, started = [new_id() for _ in compiled], compiled[0].spec, time.time()
-    records = [RunRecord(run_id, one.spec.name, "running", started) for run_id, one in zip(ids, compiled, strict=True)]
+    process = {"process": os.getpid(), "host": platform.node()}
+    records = [
+        RunRecord(run_id, one.spec.name, "running", started, summary=process) for run_id, one in zip(ids, compiled, strict=True)
+    ]
     for record in records:
         catalog.save_run(record)
     batches = _Batches(compiled, catalog, ids[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import chdir, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,12 @@ view:
   from: shapes
   features:
     - {use: derive, area: "width * height"}
-    - {use: drop, columns: [id]}
+    - {use: drop, columns: [wide]}
 encode:
   - {use: impute}
   - {use: one_hot}
   - {use: standardize}
+metrics: [accuracy]
 """
 
 
@@ -65,6 +66,15 @@ class Shapes:
     folder: Path
 
     rows: Callable[[int, int], str] = staticmethod(rows_of_shapes)
+
+    @classmethod
+    def create(cls, folder: Path) -> Shapes:
+        """Write the project's files."""
+        project = cls(folder)
+        project.pipeline()
+        for number in range(3):
+            project.write(f"data/shapes-{number}.csv", rows_of_shapes(1 + 20 * number, 20))
+        return project
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file below the folder."""
@@ -132,11 +142,15 @@ def forget() -> None:
 def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_found: None) -> Shapes:
     """A fresh project; the test stands in its folder."""
     monkeypatch.chdir(tmp_path)
-    project = Shapes(tmp_path)
-    project.pipeline()
-    for number in range(3):
-        project.write(f"data/shapes-{number}.csv", rows_of_shapes(1 + 20 * number, 20))
-    return project
+    return Shapes.create(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shapes, Run]:
+    """A project whose pipeline has run once; for tests that only look."""
+    project = Shapes.create(tmp_path_factory.mktemp("finished"))
+    with chdir(project.folder):
+        return project, project.run("problem.goal=0.99")
 
 
 @pytest.fixture

@@ -51,7 +51,11 @@ def _write(
     try:
         return _pass(work, extractor.read(partition), checks)
     except pl.exceptions.ComputeError:
-        return _pass(work, extractor.read(partition, thorough=True), checks)
+        try:
+            return _pass(work, extractor.read(partition, thorough=True), checks)
+        except pl.exceptions.ComputeError:
+            extractor.diagnose(partition)
+            raise
 
 
 def _read_back(work: Work, loaded: StoredFile, aside: StoredFile | None) -> pl.LazyFrame:

@@ -76,20 +76,32 @@ class Csv(Extractor):
         A short row always lacks the last column, so only a file with a null there is looked at again.
         """
         last = written.collect_schema().names()[-1]
-        if written.select(pl.col(last).null_count()).collect().item() == 0:
-            return
+        if written.select(pl.col(last).null_count()).collect().item() > 0:
+            self.diagnose(partition)
+
+    def diagnose(self, partition: SourcePartition) -> None:
+        """Name the first row that has too few or too many fields, or a quote that is never closed."""
         with _open(partition.name) as file:
-            rows = csv.reader(file, delimiter=self.separator)
-            width = len(next(rows))
-            for row in rows:
-                if row and len(row) < width:
-                    raise DataError(
-                        f"{partition.name} has a row that is cut short",
-                        where=f"{partition.name}:{rows.line_num}",
-                        expected=f"{width} fields",
-                        found=f"{len(row)} fields",
-                        hint="is the file complete? get it again",
-                    )
+            rows = csv.reader(file, delimiter=self.separator, strict=True)
+            width, line = len(next(rows)), 1
+            try:
+                for row in rows:
+                    if row and len(row) != width:
+                        raise self._uneven(partition.name, rows.line_num, width, len(row))
+                    line = rows.line_num
+            except csv.Error as error:
+                where = f"{partition.name}:{line + 1}"
+                raise DataError(f"{partition.name} has a row that can not be read", where=where, found=str(error)) from None
+
+    def _uneven(self, name: str, line: int, width: int, found: int) -> DataError:
+        short = found < width
+        return DataError(
+            f"{name} has a row that is cut short" if short else f"{name} has a row with too many fields",
+            where=f"{name}:{line}",
+            expected=f"{width} fields",
+            found=f"{found} fields",
+            hint="is the file complete? get it again" if short else "is a separator inside of a field? it needs quotes",
+        )
 
     def _scan(self, name: str, schema: pl.Schema | None) -> pl.LazyFrame:
         return pl.scan_csv(

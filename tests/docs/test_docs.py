@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 import subprocess
 import sys
@@ -162,10 +161,7 @@ def project(tmp_path_factory) -> Path:
 
 
 def levada(folder: Path, *arguments: str) -> str:
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # its threads wait by spinning: slow where others work too
-    ended = subprocess.run(
-        [LEVADA, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    ended = subprocess.run([LEVADA, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
