@@ -27,9 +27,10 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import polars as pl
 import polars.selectors as cs
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from engine.errors import MissingColumn, nearest
+from engine.validate import Described
 
 TARGET = "__target__"
 """The column that holds the target wherever frames are encoded: text for classes, Float64 for regression."""
@@ -116,17 +117,8 @@ class Finding:
     advice: str
 
 
-class Plugin(BaseModel):
+class Plugin(Described):
     """The base of all kinds: frozen, its fields are its parameters, unknown parameters are refused."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=lambda name: name.rstrip("_"),
-        validate_by_name=True,
-        validate_by_alias=True,
-        hide_input_in_errors=True,
-    )
 
     kind: ClassVar[str]
 

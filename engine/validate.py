@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from engine.errors import ConfigError, unknown
@@ -12,6 +12,22 @@ Path = tuple[str | int, ...]
 """A key's way from the top of the configuration: ``("encode", 2, "columns")``."""
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class Described(BaseModel):
+    """The base of all that YAML describes: frozen, unknown keys refused.
+
+    A field that would be a Python keyword ends in an underscore, which its key does not have.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=lambda name: name.rstrip("_"),
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
 
 
 def dotted(path: Sequence[str | int]) -> str:

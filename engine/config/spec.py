@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from engine.config.locate import Origin
 from engine.errors import ConfigError, Unsuitable, unknown
@@ -25,20 +25,11 @@ from engine.plugin import (
     Transformer,
 )
 from engine.registry import build, name_of
-from engine.validate import Path, dotted, validated
+from engine.validate import Described, Path, dotted, validated
 
 
-class Spec(BaseModel):
-    """The base of all parts of a specification: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=lambda name: name.rstrip("_"),
-        validate_by_name=True,
-        validate_by_alias=True,
-        hide_input_in_errors=True,
-    )
+class Spec(Described):
+    """The base of all parts of a specification."""
 
 
 class Problem(Spec):

@@ -41,6 +41,7 @@ def test_a_summary_says_the_question_and_the_answer_on_test_rows(run):
 def test_where_less_is_better_a_goal_is_reached_from_above(shapes, goal, reached):
     shapes.pipeline(
         ("problem: {task: classification, target: kind, metric: accuracy}", "problem: {task: regression, target: width, metric: rmse}"),
+        ("metrics: [accuracy]\n", ""),
         ("[wide]", "[wide, area]"),
         ("override /model: gaussian_nb", "override /model: ridge"),
     )
