@@ -35,6 +35,7 @@ def measure() -> list[Row]:
         compare("the same, with imports", [(one.seconds, two.seconds) for one, two in features], "s", None),
         count("month 12 of 12, full run", ran, all_ran, "tasks", None),
         compare("the same", [(one.seconds, two.seconds) for one, two in full], "s", None),
+        compare("the same, seconds of the cores", [(one.core_seconds, two.core_seconds) for one, two in full], "s", None),
     ]
 
 

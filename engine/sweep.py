@@ -102,7 +102,7 @@ def _summary(
     ranked: Sequence[Mapping[str, Any]], best: int | None, judged: Run, runs: Mapping[int, Run], started: float
 ) -> dict[str, Any]:
     """Return all there is to say about a sweep; ``judged`` is the run whose answer counts."""
-    union = _union(list(runs.values()))
+    union = _union([judged, *runs.values()])
     spec = judged.compiled.spec
     overrides = ranked[0]["overrides"] if best is not None else []
     return {

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from engine.errors import HostError, Interrupted, LevadaError
+from engine.errors import ConfigError, HostError, Interrupted, LevadaError
 
 STARTED = time.perf_counter()
 """When the command began, so that it can say how long it took in all."""
@@ -33,13 +33,12 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code. What goes wrong is printed, never raised."""
-    command, rest = _split(list(arguments))
     # OpenMP's threads wait by spinning, which on busy cores makes a fit of seconds one of minutes
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         logging.raiseExceptions = False  # a closed pipe is no reason for a traceback of logging's
         _answer_sigterm()
-        return _dispatch(command, rest)
+        return _dispatch(*_split(list(arguments)))
     except SystemExit as ended:  # some of Hydra's own flags, such as --hydra-help, end so
         return ended.code if isinstance(ended.code, int) else 0
     except KeyboardInterrupt:
@@ -71,7 +70,14 @@ def _unforeseen(error: Exception) -> LevadaError:
 
 
 def _split(arguments: list[str]) -> tuple[str, list[str]]:
-    """Return the command and its arguments; what begins with an override or a flag is a run."""
+    """Return the command and its arguments; what begins with an override or a flag is a run.
+
+    Raises ``ConfigError`` for a command that does not come first.
+    """
+    late = next((argument for argument in arguments[1:] if argument in COMMANDS), None)
+    if late is not None and arguments[0] not in COMMANDS:
+        rest = " ".join(argument for argument in arguments if argument != late)
+        raise ConfigError(f"the command '{late}' does not come first", hint=f"levada {late} {rest}")
     if arguments and "=" not in arguments[0] and not arguments[0].startswith("-"):
         return arguments[0], arguments[1:]
     return "run", arguments
