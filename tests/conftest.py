@@ -65,8 +65,6 @@ class Shapes:
 
     folder: Path
 
-    rows: Callable[[int, int], str] = staticmethod(rows_of_shapes)
-
     @classmethod
     def create(cls, folder: Path) -> Shapes:
         """Write the project's files."""
@@ -75,6 +73,10 @@ class Shapes:
         for number in range(3):
             project.write(f"data/shapes-{number}.csv", rows_of_shapes(1 + 20 * number, 20))
         return project
+
+    def rows(self, first: int, count: int) -> str:
+        """Return a CSV file of more shapes."""
+        return rows_of_shapes(first, count)
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file below the folder."""
@@ -112,12 +114,14 @@ class Shapes:
             yield catalog
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def as_found() -> Iterator[None]:
     """Leave ``sys.path``, the modules and all that is remembered of them as they were."""
     path, modules = list(sys.path), set(sys.modules)
     yield
     added = [place for place in sys.path if place not in path]
+    if not added:
+        return
     sys.path[:] = path
     for name in set(sys.modules) - modules:
         origin = str(getattr(sys.modules[name], "__file__", None) or "")
@@ -133,13 +137,19 @@ def forget() -> None:
     """Forget what the engine remembers of code, as a new process would."""
     importlib.invalidate_caches()
     digest.forget()
-    remembered: list[Any] = [compiling._code, registry._modules, registry._classes, registry._family_names, registry._entry_points]
+    remembered: list[Any] = [
+        compiling._code,
+        registry._modules,
+        registry._classes,
+        registry._family_names,
+        registry._entry_points,
+    ]
     for function in remembered:
         function.cache_clear()
 
 
 @pytest.fixture
-def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_found: None) -> Shapes:
+def shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shapes:
     """A fresh project; the test stands in its folder."""
     monkeypatch.chdir(tmp_path)
     return Shapes.create(tmp_path)
@@ -154,7 +164,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shapes, Run]:
 
 
 @pytest.fixture
-def user_folder(tmp_path: Path, as_found: None) -> Path:
+def user_folder(tmp_path: Path) -> Path:
     """A folder of the user's whose plugins are found; write into it, then call ``forget``."""
     (tmp_path / "plugins").mkdir()
     registry.use_folder(tmp_path)
@@ -162,6 +172,6 @@ def user_folder(tmp_path: Path, as_found: None) -> Path:
 
 
 @pytest.fixture(name="forget")
-def forget_(as_found: None) -> Callable[[], None]:
+def forget_() -> Callable[[], None]:
     """Forget what the engine remembers of code: call it after code has changed."""
     return forget

@@ -84,12 +84,11 @@ def _use_folders(folders: tuple[str, ...]) -> None:
 
 
 def _run(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Artifact:
-    _use_folders(setting.folders)
-    function = (setting.find or find_stage)(task.function)
-    work = Work(json.loads(task.params), inputs, setting.store, task.place, f"part-{task.index:04d}")
     for attempt in range(setting.retries + 1):
         try:
-            return function(work)
+            _use_folders(setting.folders)
+            function = (setting.find or find_stage)(task.function)
+            return function(Work(json.loads(task.params), inputs, setting.store, task.place, f"part-{task.index:04d}"))
         except HostError:
             if attempt == setting.retries:
                 raise

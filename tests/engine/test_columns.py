@@ -23,14 +23,21 @@ RAW = {
             "expect": [{"use": "not_null", "columns": ["kind"]}],
             "prepare": [{"use": "drop", "columns": ["note"]}, {"use": "rename", "columns": {"w": "width"}}],
         },
-        "colours": {"extract": {"use": "csv", "path": "colours.csv"}, "prepare": [{"use": "rename", "columns": {"name": "colour"}}]},
+        "colours": {
+            "extract": {"use": "csv", "path": "colours.csv"},
+            "prepare": [{"use": "rename", "columns": {"name": "colour"}}],
+        },
     },
     "view": {
         "from": "shapes",
         "join": [{"with": "colours", "on": ["colour"]}],
         "features": [{"use": "derive", "area": "width * height"}, {"use": "calendar", "column": "when", "parts": ["hour"]}],
     },
-    "encode": [{"use": "impute", "columns": ["width", "area"]}, {"use": "one_hot"}, {"use": "standardize", "columns": ["colour=red"]}],
+    "encode": [
+        {"use": "impute", "columns": ["width", "area"]},
+        {"use": "one_hot"},
+        {"use": "standardize", "columns": ["colour=red"]},
+    ],
     "splitter": {"use": "chronological"},
     "model": {"use": "sklearn.GaussianNB"},
 }
@@ -57,22 +64,46 @@ def test_a_pipeline_whose_columns_are_there_is_let_through():
 @pytest.mark.parametrize(
     ("path", "value", "what", "where", "hint"),
     [
-        (("datasets", "shapes", "expect", 0, "columns"), ["knd"], "no column 'knd' in shapes", "datasets.shapes.expect[0]", "kind"),
+        (
+            ("datasets", "shapes", "expect", 0, "columns"),
+            ["knd"],
+            "no column 'knd' in shapes",
+            "datasets.shapes.expect[0]",
+            "kind",
+        ),
         (("datasets", "shapes", "prepare", 0, "columns"), ["nte"], "no column 'nte'", "datasets.shapes.prepare[0]", "note"),
-        (("datasets", "shapes", "prepare", 1, "columns"), {"note": "x"}, "no column 'note'", "datasets.shapes.prepare[1]", None),
+        (
+            ("datasets", "shapes", "prepare", 1, "columns"),
+            {"note": "x"},
+            "no column 'note'",
+            "datasets.shapes.prepare[1]",
+            None,
+        ),
         (("datasets", "shapes", "key"), ["idd"], "no column 'idd' in shapes", "datasets.shapes.key", "id"),
         (("datasets", "shapes", "time"), "whne", "no column 'whne' in shapes", "datasets.shapes.time", "when"),
-        (("datasets", "colours", "prepare", 0, "columns"), {"nam": "colour"}, "no column 'nam'", "datasets.colours.prepare[0]", "name"),
+        (
+            ("datasets", "colours", "prepare", 0, "columns"),
+            {"nam": "colour"},
+            "no column 'nam'",
+            "datasets.colours.prepare[0]",
+            "name",
+        ),
         (("view", "join", 0, "on"), ["color"], "no column 'color' in shapes", "view.join[0].on", "colour"),
         (("view", "join", 0, "on"), ["kind"], "no column 'kind' in colours", "view.join[0].on", None),
         (("view", "features", 0, "area"), "widht * 2", "no column 'widht'", "view.features[0]", "width"),
         (("view", "features", 1, "column"), "wen", "no column 'wen'", "view.features[1]", "when"),
         (("problem", "target"), "kin", "no column 'kin' in the view", "problem.target", "kind"),
         (("problem", "features"), ["widt"], "no column 'widt' in the view", "problem.features", "width"),
-        (("encode", 0, "columns"), ["heigth_colours"], "no column 'heigth_colours' among the features", "encode[0].columns", "height_colours"),
+        (
+            ("encode", 0, "columns"),
+            ["heigth_colours"],
+            "no column 'heigth_colours' among the features",
+            "encode[0].columns",
+            "height_colours",
+        ),
         (("splitter", "column"), "whenn", "no column 'whenn' in the view, and the splitter needs it", "splitter", "when"),
     ],
-)  # fmt: skip
+)
 def test_a_column_that_can_not_be_there_is_refused_with_the_key_and_the_nearest_one(path, value, what, where, hint):
     with pytest.raises(ConfigError) as caught:
         check((path, value))
@@ -148,10 +179,17 @@ STEPS = [
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step["use"])
 def test_no_step_of_ours_is_refused_for_types_that_are_not_known_yet(step):
-    check((("datasets", "shapes", "prepare"), [step, {"use": "drop", "columns": ["note"]}, {"use": "rename", "columns": {"w": "width"}}]))
+    check(
+        (
+            ("datasets", "shapes", "prepare"),
+            [step, {"use": "drop", "columns": ["note"]}, {"use": "rename", "columns": {"w": "width"}}],
+        )
+    )
 
 
-@pytest.mark.parametrize("raised", ["TypeError('numbers only')", "DataError('no number', found='Null')", "KeyError('x')", "ZeroDivisionError()"])
+@pytest.mark.parametrize(
+    "raised", ["TypeError('numbers only')", "DataError('no number', found='Null')", "KeyError('x')", "ZeroDivisionError()"]
+)
 def test_a_step_of_the_users_that_asks_for_types_is_not_refused(user_folder, forget, raised):
     (user_folder / "plugins/transformers").mkdir()
     (user_folder / "plugins/transformers/picky.py").write_text(PICKY.replace("RAISED", raised))

@@ -119,15 +119,20 @@ def test_editing_a_helper_changes_what_imports_it_however_indirectly_and_nothing
         inside="def late():\n    import low\n",
         apart="X = 1\n",
     )
-    assert code.changes("high", "middle", "low", "inside", "apart", low="def low(): return 2\n") == ["high", "middle", "low", "inside"]
+    assert code.changes("high", "middle", "low", "inside", "apart", low="def low(): return 2\n") == [
+        "high",
+        "middle",
+        "low",
+        "inside",
+    ]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        'def low(x):\n    return x + 1\n',
+        "def low(x):\n    return x + 1\n",
         '"""A module."""\n\n\ndef low(x):  # comment\n    """A function."""\n    return (x\n        + 1)\n',
-        'def low(\n    x,\n):\n\n    return x + 1  # type: ignore\n',
+        "def low(\n    x,\n):\n\n    return x + 1  # type: ignore\n",
     ],
     ids=["as it is", "documented", "reformatted"],
 )
@@ -138,7 +143,12 @@ def test_comments_docstrings_and_formatting_are_no_part_of_code(code, text):
 
 @pytest.mark.parametrize(
     "text",
-    ["def low(x): return x + 2\n", "def low(y): return y + 1\n", "def low(x=1): return x + 1\n", "@print\ndef low(x): return x + 1\n"],
+    [
+        "def low(x): return x + 2\n",
+        "def low(y): return y + 1\n",
+        "def low(x=1): return x + 1\n",
+        "@print\ndef low(x): return x + 1\n",
+    ],
     ids=["constant", "name", "default", "decorator"],
 )
 def test_whatever_python_sees_is_part_of_code(code, text):
@@ -206,9 +216,7 @@ def test_the_code_of_an_installed_distribution_does_not_count(code):
 
 def test_the_digest_of_code_is_the_same_in_another_process():
     say = "from engine import digest; print(digest.of_code('engine.stages.estimate', 'plugins.models.sklearn'))"
-    said = subprocess.run(
-        [sys.executable, "-c", say], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"}
-    )
+    said = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"})
     assert said.stdout.strip() == digest.of_code("plugins.models.sklearn", "engine.stages.estimate")
 
 

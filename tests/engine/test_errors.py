@@ -37,7 +37,9 @@ EXIT_CODES = {
 
 
 def test_each_kind_of_error_has_its_exit_code():
-    defined = {kind: kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LevadaError)}
+    defined = {
+        kind: kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, LevadaError)
+    }
     assert defined == EXIT_CODES
 
 

@@ -106,7 +106,7 @@ def test_a_graph_says_its_size():
 def test_a_cycle_is_named_by_the_labels_in_it():
     one = keyed(Task("a", "{}", ("two",), label="one"), "one")
     two = keyed(Task("b", "{}", ("one",), label="two"), "two")
-    with pytest.raises(ConfigError, match="the graph has a cycle: (one -> two|two -> one)"):
+    with pytest.raises(ConfigError, match=r"the graph has a cycle: (one -> two|two -> one)"):
         Graph([one, two])
 
 

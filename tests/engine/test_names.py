@@ -42,7 +42,7 @@ def test_what_passes_as_a_safe_name_is_letters_digits_and_underscores(text):
         str(Secret("pa55")),
         repr(Secret("pa55")),
         f"{Secret('pa55')} {Secret('pa55')!r} {Secret('pa55')!s}",
-        "{} {!r}".format(Secret("pa55"), Secret("pa55")),  # noqa: UP032  the method is what is tested
+        "{} {!r}".format(Secret("pa55"), Secret("pa55")),
         "%s %r" % (Secret("pa55"), Secret("pa55")),  # noqa: UP031  as above
         str([Secret("pa55"), {"uri": Secret("pa55")}]),
         str(ValueError(Secret("pa55"))),

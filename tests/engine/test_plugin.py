@@ -23,7 +23,20 @@ SCHEMA = pl.Schema(
         PART: pl.String(),
     }
 )
-HEAVY = "dask distributed hydra omegaconf pymongo sklearn skops bokeh jinja2 rich scipy numpy.testing".split()
+HEAVY = [
+    "dask",
+    "distributed",
+    "hydra",
+    "omegaconf",
+    "pymongo",
+    "sklearn",
+    "skops",
+    "bokeh",
+    "jinja2",
+    "rich",
+    "scipy",
+    "numpy.testing",
+]
 
 
 class Halves(Splitter):
@@ -82,7 +95,11 @@ def test_shares_that_sum_to_one_are_a_split(shares):
 
 @pytest.mark.parametrize(
     ("shares", "says"),
-    [((0.5, 0.3, 0.3), "must be 1, but they are 1.1"), ((0, 0.5, 0.5), "train must be more than 0"), ((1.5, -0.5, 0), "less than or")],
+    [
+        ((0.5, 0.3, 0.3), "must be 1, but they are 1.1"),
+        ((0, 0.5, 0.5), "train must be more than 0"),
+        ((1.5, -0.5, 0), "less than or"),
+    ],
 )
 def test_other_shares_are_refused(shares, says):
     train, validation, test = shares

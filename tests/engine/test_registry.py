@@ -145,7 +145,9 @@ print(sorted(name for name in sys.modules if name.startswith("plugins.") and nam
 
 
 def test_a_bare_name_is_a_plugin_with_its_defaults():
-    assert build("splitter", "random") == build("splitter", {"use": "random"}) == build("splitter", {"use": "random", "seed": 0})
+    assert (
+        build("splitter", "random") == build("splitter", {"use": "random"}) == build("splitter", {"use": "random", "seed": 0})
+    )
 
 
 def test_a_parameter_that_is_a_plugin_is_built_from_a_name_or_a_description():
@@ -189,7 +191,7 @@ def test_a_users_file_is_found_beside_ours_with_its_helper(user_folder, forget):
     assert describe(twice) == {"use": "twice", "column": "x"}
 
 
-def test_a_folder_of_plugins_is_found_though_plugins_were_looked_for_before(tmp_path, as_found):
+def test_a_folder_of_plugins_is_found_though_plugins_were_looked_for_before(tmp_path):
     assert "thrice" not in names("transformer")
     (tmp_path / "plugins/transformers").mkdir(parents=True)
     (tmp_path / "plugins/transformers/thrice.py").write_text(MINE.replace("Twice", "Thrice").replace("_mine", "_theirs"))
@@ -198,7 +200,7 @@ def test_a_folder_of_plugins_is_found_though_plugins_were_looked_for_before(tmp_
     assert "thrice" in names("transformer")
 
 
-def test_a_package_that_hides_ours_is_refused_with_the_file_to_remove(tmp_path, as_found):
+def test_a_package_that_hides_ours_is_refused_with_the_file_to_remove(tmp_path):
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins/__init__.py").write_text("")
     before = list(sys.path)
@@ -208,7 +210,7 @@ def test_a_package_that_hides_ours_is_refused_with_the_file_to_remove(tmp_path, 
     assert sys.path == before
 
 
-def test_a_folder_without_plugins_is_not_looked_into(tmp_path, as_found):
+def test_a_folder_without_plugins_is_not_looked_into(tmp_path):
     use_folder(tmp_path)
     assert str(tmp_path) not in sys.path
 
@@ -227,19 +229,24 @@ def installed(tmp_path, forget):
     forget()
 
 
-def test_the_plugin_of_an_installed_distribution_is_found(installed):
+@pytest.mark.usefixtures("installed")
+def test_the_plugin_of_an_installed_distribution_is_found():
     assert build("transformer", {"use": "twice", "column": "x"}).column == "x"
     assert {"twice", "acme_double"} <= set(names("transformer"))
 
 
-def test_a_plugin_is_found_again_by_the_name_of_its_entry_point(installed, tmp_path, forget):
-    (tmp_path / "acme-1.0.dist-info/entry_points.txt").write_text("[levada.plugins]\ntransformer.acme_double = acme_steps:Twice\n")
+@pytest.mark.usefixtures("installed")
+def test_a_plugin_is_found_again_by_the_name_of_its_entry_point(tmp_path, forget):
+    (tmp_path / "acme-1.0.dist-info/entry_points.txt").write_text(
+        "[levada.plugins]\ntransformer.acme_double = acme_steps:Twice\n"
+    )
     forget()
     plugin = build("transformer", {"use": "acme_double", "column": "x"})
     assert build("transformer", describe(plugin)) == plugin
 
 
-def test_an_entry_point_does_not_take_the_place_of_ours(installed, tmp_path, forget):
+@pytest.mark.usefixtures("installed")
+def test_an_entry_point_does_not_take_the_place_of_ours(tmp_path, forget):
     (tmp_path / "acme-1.0.dist-info/entry_points.txt").write_text("[levada.plugins]\ntransformer.drop = acme_steps:Twice\n")
     forget()
     assert find("transformer", "drop").__module__ == "plugins.transformers.drop"
@@ -251,5 +258,7 @@ def test_every_plugin_says_what_it_does_and_explains_its_parameters():
         for name in names(kind):
             plugin = find(kind, name)
             assert issubclass(plugin, Plugin)
-            silent += [name] * (not plugin.__doc__) + [f"{name}.{key}" for key, info in plugin.model_fields.items() if not info.description]
+            silent += [name] * (not plugin.__doc__) + [
+                f"{name}.{key}" for key, info in plugin.model_fields.items() if not info.description
+            ]
     assert silent == []

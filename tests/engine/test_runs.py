@@ -72,7 +72,9 @@ def test_the_features_of_every_row_can_be_read(penguins):
 def test_a_run_shows_itself_in_a_notebook(penguins):
     html = penguins[0]._repr_html_()
     assert html.startswith("<table><caption>penguins: done")
-    assert f"<td>test</td><td>accuracy</td><td style='text-align:right'>{penguins[0].metrics['test']['accuracy']:.4f}</td>" in html
+    assert (
+        f"<td>test</td><td>accuracy</td><td style='text-align:right'>{penguins[0].metrics['test']['accuracy']:.4f}</td>" in html
+    )
 
 
 def test_a_run_is_recorded_with_its_summary(finished):
@@ -268,7 +270,9 @@ class Stop(Watcher):
             raise self.error
 
 
-@pytest.mark.parametrize(("error", "raised", "status"), [(KeyboardInterrupt(), Interrupted, "interrupted"), (HostError("x"), HostError, "failed")])
+@pytest.mark.parametrize(
+    ("error", "raised", "status"), [(KeyboardInterrupt(), Interrupted, "interrupted"), (HostError("x"), HostError, "failed")]
+)
 def test_a_run_that_is_ended_from_outside_is_recorded_and_the_next_goes_on_from_there(shapes, error, raised, status):
     with pytest.raises(raised):
         run_pipeline(shapes.load(), watchers=[Stop(error)])
@@ -278,8 +282,15 @@ def test_a_run_that_is_ended_from_outside_is_recorded_and_the_next_goes_on_from_
     assert "shapes.ingest" not in shapes.ran(shapes.run())
 
 
+RULES = """\
+    expect:
+      - {use: not_null, columns: [height]}
+      - {use: between, column: width, max: 9, on_fail: warn}
+"""
+
+
 def test_rows_that_break_a_rule_are_set_aside_with_the_reason(shapes):
-    shapes.pipeline(("    key: [id]\n", "    key: [id]\n    expect:\n      - {use: not_null, columns: [height]}\n      - {use: between, column: width, max: 9, on_fail: warn}\n"))
+    shapes.pipeline(("    key: [id]\n", "    key: [id]\n" + RULES))
     run = shapes.run()
     (dataset,) = run.summary["datasets"]
     assert (dataset["rows"], dataset["quarantined"]) == (52, 8)
@@ -331,4 +342,9 @@ def test_a_source_is_planned_by_name_whatever_was_ingested(shapes):
     shapes.write("data/shapes-0a.csv", shapes.rows(61, 5))
     with shapes.catalog() as catalog:
         found = plan_source("shapes", dataset, catalog)
-    assert [Path(part.name).name for part in found.partitions] == ["shapes-0.csv", "shapes-0a.csv", "shapes-1.csv", "shapes-2.csv"]
+    assert [Path(part.name).name for part in found.partitions] == [
+        "shapes-0.csv",
+        "shapes-0a.csv",
+        "shapes-1.csv",
+        "shapes-2.csv",
+    ]

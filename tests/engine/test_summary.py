@@ -9,9 +9,27 @@ from engine.graph import Graph
 from engine.summary import commit, stages, versions
 
 KEYS = [
-    "id", "pipeline", "status", "started", "seconds", "question", "overrides", "model", "stages", "edges", "datasets", "split",
-    "warnings", "features", "metrics", "evaluation", "importance", "lineage", "results", "failures",
-]  # fmt: skip
+    "id",
+    "pipeline",
+    "status",
+    "started",
+    "seconds",
+    "question",
+    "overrides",
+    "model",
+    "stages",
+    "edges",
+    "datasets",
+    "split",
+    "warnings",
+    "features",
+    "metrics",
+    "evaluation",
+    "importance",
+    "lineage",
+    "results",
+    "failures",
+]
 
 
 @pytest.fixture
@@ -40,7 +58,10 @@ def test_a_summary_says_the_question_and_the_answer_on_test_rows(run):
 @pytest.mark.parametrize(("goal", "reached"), [(-1, False), (1e9, True)])
 def test_where_less_is_better_a_goal_is_reached_from_above(shapes, goal, reached):
     shapes.pipeline(
-        ("problem: {task: classification, target: kind, metric: accuracy}", "problem: {task: regression, target: width, metric: rmse}"),
+        (
+            "problem: {task: classification, target: kind, metric: accuracy}",
+            "problem: {task: regression, target: width, metric: rmse}",
+        ),
         ("metrics: [accuracy]\n", ""),
         ("[wide]", "[wide, area]"),
         ("override /model: gaussian_nb", "override /model: ridge"),

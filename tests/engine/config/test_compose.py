@@ -42,18 +42,21 @@ def test_a_pipeline_of_the_users_is_found_where_they_stand(shapes):
 
 def test_equal_yaml_is_an_equal_specification_however_it_is_written(shapes):
     shapes.pipeline(
-        ("problem: {task: classification, target: kind, metric: accuracy}", "problem:\n  metric: 'accuracy'   # why\n  target: kind\n  task: classification"),
+        (
+            "problem: {task: classification, target: kind, metric: accuracy}",
+            "problem:\n  metric: 'accuracy'   # why\n  target: kind\n  task: classification",
+        ),
         ("  - {use: impute}\n", "  - impute\n"),
         ("view:\n  from: shapes", "view:\n  join: []\n  from: shapes"),
         name="other",
         more="name: shapes\n",
-    )  # fmt: skip
+    )
     assert shapes.load(name="other") == shapes.load()
     assert shapes.load("problem.goal=0.5") != shapes.load()
 
 
 def test_nothing_of_omegaconf_is_left_in_a_specification(shapes):
-    shapes.pipeline(more="metrics: [f1, {use: recall}]\n")
+    shapes.pipeline(("metrics: [accuracy]", "metrics: [f1, {use: recall}]"))
     found = {type(value) for value in leaves(shapes.load("model.priors=[0.5,0.5]", "+executor.workers=2"))}
     assert not {DictConfig, ListConfig} & found
     assert {list, str, float, int} <= found
@@ -115,17 +118,41 @@ def test_the_bare_key_on_is_text(shapes):
     ("change", "what", "where"),
     [
         (("kind, metric", "'???', metric"), "the key 'target' has no value yet", "conf/pipeline/shapes.yaml:5, problem.target"),
-        (("data/shapes-*.csv", "${nope:1}"), "Unsupported interpolation type nope", "conf/pipeline/shapes.yaml:8, datasets.shapes.extract.path"),
-        (("data/shapes-*.csv", "${nowhere}"), "Interpolation key 'nowhere' not found", "conf/pipeline/shapes.yaml:8, datasets.shapes.extract.path"),
-        (("data/shapes-*.csv", "${datasets.shapes.extract.path}"), "", "conf/pipeline/shapes.yaml:8, datasets.shapes.extract.path"),
-        (("  - {use: impute}", "  - {use: imput}"), "unknown transformer 'imput'", "conf/pipeline/shapes.yaml:18, encode[0].use"),
+        (
+            ("data/shapes-*.csv", "${nope:1}"),
+            "Unsupported interpolation type nope",
+            "conf/pipeline/shapes.yaml:8, datasets.shapes.extract.path",
+        ),
+        (
+            ("data/shapes-*.csv", "${nowhere}"),
+            "Interpolation key 'nowhere' not found",
+            "conf/pipeline/shapes.yaml:8, datasets.shapes.extract.path",
+        ),
+        (
+            ("data/shapes-*.csv", "${datasets.shapes.extract.path}"),
+            "",
+            "conf/pipeline/shapes.yaml:8, datasets.shapes.extract.path",
+        ),
+        (
+            ("  - {use: impute}", "  - {use: imput}"),
+            "unknown transformer 'imput'",
+            "conf/pipeline/shapes.yaml:18, encode[0].use",
+        ),
         (("  - {use: impute}", "  - {use: impute"), "this is not YAML", "conf/pipeline/shapes.yaml:19"),
-        (("# @package _global_\n", "# hello\n# @package _global_\n"), "'# @package' counts only in the first line of a file", "conf/pipeline/shapes.yaml:2"),
+        (
+            ("# @package _global_\n", "# hello\n# @package _global_\n"),
+            "'# @package' counts only in the first line of a file",
+            "conf/pipeline/shapes.yaml:2",
+        ),
         (("view:", "problem: {}\nview:"), "this is not YAML: found duplicate key", "conf/pipeline/shapes.yaml:12"),
         (("view:", "extra: {_target_: os.system}\nview:"), "'_target_' is not allowed", "conf/pipeline/shapes.yaml:12"),
-        (("view:", "metrics: &a [*a]\nview:"), "the alias *a stands for nothing, or for what it is part of", "conf/pipeline/shapes.yaml:12"),
+        (
+            ("view:", "metrics: &a [*a]\nview:"),
+            "the alias *a stands for nothing, or for what it is part of",
+            "conf/pipeline/shapes.yaml:12",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_file_is_said_with_file_and_line(shapes, change, what, where):
     shapes.pipeline(change)
     error = refused(shapes)
@@ -158,7 +185,8 @@ def test_a_model_for_another_task_is_placed_in_its_own_file(shapes):
     assert refused(shapes, "model=ridge").where.endswith("conf/model/ridge.yaml:2, model.use")
 
 
-def test_an_unknown_pipeline_gets_the_nearest_one(shapes):
+@pytest.mark.usefixtures("shapes")
+def test_an_unknown_pipeline_gets_the_nearest_one():
     with pytest.raises(UnknownName) as caught:
         load(["pipeline=shape"])
     assert caught.value.hint == "did you mean 'shapes'?"
@@ -184,8 +212,11 @@ def test_a_dataset_of_a_group_of_its_own_is_shared_and_its_keys_are_found(shapes
     assert refused(shapes, name="two").where == "conf/dataset/more.yaml:2, datasets.more.mode"
 
 
-@pytest.mark.parametrize("name", ["plain", "with space", "a (b), [c] {d}", "it's", "käse", "a=b", "a$b", 'quo"te', "back\\slash", "tab\ttab"])
-def test_a_folder_of_configurations_may_have_any_name(shapes, tmp_path, name):
+@pytest.mark.parametrize(
+    "name", ["plain", "with space", "a (b), [c] {d}", "it's", "käse", "a=b", "a$b", 'quo"te', "back\\slash", "tab\ttab"]
+)
+@pytest.mark.usefixtures("shapes")
+def test_a_folder_of_configurations_may_have_any_name(tmp_path, name):
     folder = tmp_path / "elsewhere" / name / "conf"
     (folder / "pipeline").mkdir(parents=True)
     (folder / "pipeline/away.yaml").write_text((tmp_path / "conf/pipeline/shapes.yaml").read_text())
@@ -214,10 +245,15 @@ class NothingAtAll(Transformer):
 '''
 
 
-def test_the_store_is_found_without_a_pipeline(shapes, tmp_path):
+@pytest.mark.usefixtures("shapes")
+def test_the_store_is_found_without_a_pipeline(tmp_path):
     (tmp_path / "elsewhere/conf/store").mkdir(parents=True)
     (tmp_path / "elsewhere/conf/store/mine.yaml").write_text("root: far/away\n")
-    found = [store_root(), store_root(["store.root=x"]), store_root(["store=mine"], config_dir=str(tmp_path / "elsewhere/conf"))]
+    found = [
+        store_root(),
+        store_root(["store.root=x"]),
+        store_root(["store=mine"], config_dir=str(tmp_path / "elsewhere/conf")),
+    ]
     assert found == [tmp_path / ".levada", tmp_path / "x", tmp_path / "far/away"]
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ def chain(reference: str, levels: int = 30, first: str = "b0") -> dict[str, obje
     """Return values each of which refers twice to the one before."""
     values = {first: "xxxxxxxxxx"}
     names = [first, *(first.replace("0", str(number)) for number in range(1, levels))]
-    return {"big": values | {name: reference.replace(first, before) * 2 for before, name in zip(names, names[1:], strict=False)}}
+    return {"big": values | {name: reference.replace(first, before) * 2 for before, name in pairwise(names)}}
 
 
 @pytest.mark.parametrize(
@@ -26,15 +28,12 @@ def chain(reference: str, levels: int = 30, first: str = "b0") -> dict[str, obje
         {"a": "x" * 10_000, "b": "${a}" * 50},
         {"a": "${nowhere}"},
         {"a": 3, "b": None, "c": 1.5, "d": True},
-        {"a": "no ${ reference", "b": "}", "c": "$a"},
+        {"a": "no reference", "b": "}", "c": "$a"},
     ],
     ids=["nothing", "paths", "resolvers", "relative", "lists", "much", "nowhere", "numbers", "no reference"],
 )
 def test_ordinary_references_are_let_through(values):
-    try:
-        scan_interpolations(values)
-    except ConfigError as error:
-        assert "no ${ reference" in error.found  # half of a reference may be refused, or left to OmegaConf
+    scan_interpolations(values)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +85,9 @@ def test_a_cycle_is_left_to_whoever_resolves_it(values):
 
 @given(st.dictionaries(st.sampled_from("abc"), st.text(alphabet="${}.:abc[] ", max_size=20), max_size=3))
 def test_any_text_is_let_through_or_refused_with_its_key(values):
+    refused = None
     try:
         scan_interpolations(values)
     except ConfigError as error:
-        assert error.where in values
+        refused = error.where
+    assert refused is None or refused in values

@@ -14,7 +14,9 @@ def aliases(levels: int, width: int) -> str:
 
 
 def merges(levels: int) -> str:
-    return "\n".join(["a0: &a0 {x: [1, 2, 3]}", *(f"a{n}: &a{n} {{k: *a{n - 1}, l: *a{n - 1}, m: *a{n - 1}}}" for n in range(1, levels))])
+    return "\n".join(
+        ["a0: &a0 {x: [1, 2, 3]}", *(f"a{n}: &a{n} {{k: *a{n - 1}, l: *a{n - 1}, m: *a{n - 1}}}" for n in range(1, levels))]
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,15 +33,28 @@ def merges(levels: int) -> str:
         "on: [a]\nü: é\n",
         "a: !custom-looking-text-in-quotes\n".replace("!c", "'!c").replace("s\n", "s'\n"),
     ],
-    ids=["nothing", "comment", "plain", "merge key", "calls in SQL", "class", "deep enough", "long enough", "words", "quoted tag"],
+    ids=[
+        "nothing",
+        "comment",
+        "plain",
+        "merge key",
+        "calls in SQL",
+        "class",
+        "deep enough",
+        "long enough",
+        "words",
+        "quoted tag",
+    ],
 )
 def test_an_ordinary_file_is_let_through(text):
     scan(text, "a.yaml")
 
 
-@pytest.mark.parametrize("tag", ["!!python/object/apply:os.system [x]", "!!python/name:os.system", "!!str x", "!local x", "!!set {a}", "! x"])
+@pytest.mark.parametrize(
+    "tag", ["!!python/object/apply:os.system [x]", "!!python/name:os.system", "!!str x", "!local x", "!!set {a}", "! x"]
+)
 def test_a_tag_is_refused_with_its_line(tag):
-    with pytest.raises(ConfigError, match="the tag .* is not allowed") as caught:
+    with pytest.raises(ConfigError, match=r"the tag .* is not allowed") as caught:
         scan(f"a: 1\nb:\n  - c: {tag}\n", "a.yaml")
     assert caught.value.where == "a.yaml:3"
 
@@ -97,7 +112,7 @@ def test_an_alias_inside_of_what_it_stands_for_is_refused(text):
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("{a: ", "}")])
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 5_000])
 def test_what_is_nested_too_deeply_is_refused_before_a_stack_overflows(opening, closing, depth):
-    with pytest.raises(ConfigError, match="nested too deeply|nesting depth"):
+    with pytest.raises(ConfigError, match=r"nested too deeply|nesting depth"):
         scan("a: " + opening * depth + closing * depth, "a.yaml")
 
 
@@ -113,7 +128,13 @@ def test_too_many_values_are_refused_without_any_alias():
 
 @pytest.mark.parametrize(
     ("text", "where"),
-    [("a: [1\nb: 2", "a.yaml:2"), ("a: 1\n\tb: 2", "a.yaml:2"), ("a: b: c", "a.yaml:1"), ("a: 1\n- b", "a.yaml:2"), ("a: \x07", "a.yaml")],
+    [
+        ("a: [1\nb: 2", "a.yaml:2"),
+        ("a: 1\n\tb: 2", "a.yaml:2"),
+        ("a: b: c", "a.yaml:1"),
+        ("a: 1\n- b", "a.yaml:2"),
+        ("a: \x07", "a.yaml"),
+    ],
 )
 def test_what_is_no_yaml_is_said_with_its_line(text, where):
     with pytest.raises(ConfigError, match="this is not YAML") as caught:
@@ -123,10 +144,12 @@ def test_what_is_no_yaml_is_said_with_its_line(text, where):
 
 @given(st.text(alphabet="ab:{}[]-&*!'\"\n \t#|>?%@,0._$", max_size=60))
 def test_any_text_is_let_through_or_refused_with_the_file(text):
+    refused = "a.yaml"
     try:
         scan(text, "a.yaml")
     except ConfigError as error:
-        assert error.where.startswith("a.yaml")
+        refused = error.where
+    assert refused.startswith("a.yaml")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,11 @@ RAW = {
         },
         "colours": {"extract": {"use": "csv", "path": "colours.csv"}},
     },
-    "view": {"from": "shapes", "join": [{"with": "colours", "on": ["colour"]}], "features": [{"use": "derive", "area": "a * b"}]},
+    "view": {
+        "from": "shapes",
+        "join": [{"with": "colours", "on": ["colour"]}],
+        "features": [{"use": "derive", "area": "a * b"}],
+    },
     "encode": [{"use": "impute"}, {"use": "one_hot"}, {"use": "select", "by": "variance", "keep": 3}],
     "splitter": {"use": "random"},
     "model": {"use": "sklearn.GaussianNB"},
@@ -46,7 +50,12 @@ def test_a_specification_holds_its_plugins_and_its_defaults():
     spec = specify(RAW)
     assert [type(step).__name__ for step in spec.encode] == ["Impute", "OneHot", "Select"]
     assert spec.view.join[0].with_ == "colours"
-    assert (spec.datasets["shapes"].mode, spec.executor.kind, spec.store.root, spec.keep_going) == ("snapshot", "threads", ".levada", True)
+    assert (spec.datasets["shapes"].mode, spec.executor.kind, spec.store.root, spec.keep_going) == (
+        "snapshot",
+        "threads",
+        ".levada",
+        True,
+    )
 
 
 def test_equal_data_is_an_equal_specification_whatever_the_order_of_keys():
@@ -72,8 +81,20 @@ def test_no_part_of_a_specification_can_be_changed(part):
     ("path", "value", "what", "where", "hint"),
     [
         (("datasets", "shapes", "extract", "use"), "cvs", "unknown extractor 'cvs'", "datasets.shapes.extract.use", "csv"),
-        (("datasets", "shapes", "expect", 0, "use"), "not_nul", "unknown check 'not_nul'", "datasets.shapes.expect[0].use", "not_null"),
-        (("datasets", "shapes", "prepare", 0, "use"), "dorp", "unknown transformer 'dorp'", "datasets.shapes.prepare[0].use", "drop"),
+        (
+            ("datasets", "shapes", "expect", 0, "use"),
+            "not_nul",
+            "unknown check 'not_nul'",
+            "datasets.shapes.expect[0].use",
+            "not_null",
+        ),
+        (
+            ("datasets", "shapes", "prepare", 0, "use"),
+            "dorp",
+            "unknown transformer 'dorp'",
+            "datasets.shapes.prepare[0].use",
+            "drop",
+        ),
         (("view", "features", 0, "use"), "derve", "unknown transformer 'derve'", "view.features[0].use", "derive"),
         (("encode", 1, "use"), "onehot", "unknown transformer 'onehot'", "encode[1].use", "one_hot"),
         (("encode", 2, "by"), "varience", "unknown selector 'varience'", "encode[2].by.use", "variance"),
@@ -96,7 +117,7 @@ def test_no_part_of_a_specification_can_be_changed(part):
         (("view", "from"), "shape", "unknown dataset 'shape'", "view.from", "shapes"),
         (("view", "join", 0, "with"), "colour", "unknown dataset 'colour'", "view.join[0].with", "colours"),
     ],
-)  # fmt: skip
+)
 def test_an_unknown_word_is_refused_with_its_place_and_the_nearest_known_one(path, value, what, where, hint):
     with pytest.raises(UnknownName) as caught:
         specify(changed(path, value))
@@ -138,7 +159,7 @@ def test_an_unknown_word_is_refused_with_its_place_and_the_nearest_known_one(pat
         (("name",), "../x", "a name starts with a letter and has letters, digits and _ only, 64 at most", "name"),
         (("view", "from"), "a/b", "a name starts with a letter and has letters, digits and _ only, 64 at most", "view.from"),
     ],
-)  # fmt: skip
+)
 def test_what_is_missing_or_of_a_wrong_type_is_refused_with_its_place(path, value, what, where):
     with pytest.raises(ConfigError) as caught:
         specify(changed(path, value))
@@ -171,7 +192,11 @@ def test_a_step_that_changes_which_rows_there_are_is_refused_under_encode(step):
 
 @pytest.mark.parametrize(
     ("shares", "says"),
-    [({"test": 0.3}, "they are 1.1"), ({"train": 0.5}, "they are 0.9"), ({"train": 0, "validation": 0.8}, "train must be more than 0")],
+    [
+        ({"test": 0.3}, "they are 1.1"),
+        ({"train": 0.5}, "they are 0.9"),
+        ({"train": 0, "validation": 0.8}, "train must be more than 0"),
+    ],
 )
 def test_shares_that_are_no_split_are_refused(shares, says):
     with pytest.raises(ConfigError, match=says) as caught:
@@ -211,8 +236,13 @@ def test_groups_need_no_target():
 
 @pytest.mark.parametrize(
     ("task", "model"),
-    [("classification", "sklearn.Ridge"), ("regression", "sklearn.GaussianNB"), ("clustering", "sklearn.Ridge"), ("classification", "sklearn.KMeans")],
-)  # fmt: skip
+    [
+        ("classification", "sklearn.Ridge"),
+        ("regression", "sklearn.GaussianNB"),
+        ("clustering", "sklearn.Ridge"),
+        ("classification", "sklearn.KMeans"),
+    ],
+)
 def test_a_model_for_another_task_is_unsuitable(task, model):
     raw = changed(("problem",), {"task": task, "target": "kind"})
     with pytest.raises(Unsuitable) as caught:
@@ -223,8 +253,13 @@ def test_a_model_for_another_task_is_unsuitable(task, model):
 
 @pytest.mark.parametrize(
     ("metric", "metrics", "where"),
-    [("rmse", None, "problem.metric"), (None, ["rmse"], "metrics[0]"), ("f1", ["accuracy", "rmse"], "metrics[1]"), ("silhouette", ["f1"], "problem.metric")],
-)  # fmt: skip
+    [
+        ("rmse", None, "problem.metric"),
+        (None, ["rmse"], "metrics[0]"),
+        ("f1", ["accuracy", "rmse"], "metrics[1]"),
+        ("silhouette", ["f1"], "problem.metric"),
+    ],
+)
 def test_a_metric_for_another_task_is_refused_where_it_stands(metric, metrics, where):
     raw = changed(("problem", "metric"), metric)
     with pytest.raises(ConfigError, match="does not measure classification") as caught:
@@ -260,7 +295,9 @@ def test_a_scheduler_on_this_machine_or_behind_tls_is_let_through(address):
     assert specify({**RAW, "executor": {"kind": "cluster", "address": address}}).executor.address == address
 
 
-@pytest.mark.parametrize("address", ["tcp://10.0.0.1:8786", "tcp://far.example:8786", "tcp://127.0.0.1.far.example:1", "tcp://0.0.0.0:1"])
+@pytest.mark.parametrize(
+    "address", ["tcp://10.0.0.1:8786", "tcp://far.example:8786", "tcp://127.0.0.1.far.example:1", "tcp://0.0.0.0:1"]
+)
 def test_work_is_not_sent_in_clear_text_to_another_machine_unless_told_to(address):
     executor = {"kind": "cluster", "address": address}
     with pytest.raises(ConfigError, match="unencrypted to another machine") as caught:

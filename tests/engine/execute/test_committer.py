@@ -34,15 +34,15 @@ def test_nothing_added_is_nothing_committed(catalog):
 
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
 def test_what_was_added_before_an_error_is_committed_and_the_error_passed_on(catalog, error):
-    with pytest.raises(type(error)), Committer(catalog) as committer:
+    with pytest.raises(type(error)), Committer(catalog) as committer:  # noqa: PT012  an error ends the context
         committer.add(memory(1))
         raise error
     assert len(catalog.history("a")) == 1
 
 
 def test_a_failure_to_commit_is_raised_on_leaving(catalog):
+    catalog.close()
     with pytest.raises(HostError, match="could not be written"), Committer(catalog) as committer:
-        catalog.close()
         committer.add(memory(1))
 
 

@@ -160,7 +160,14 @@ def test_a_failure_skips_what_depends_on_it_and_all_else_goes_on(bench):
     bad = task("bad", "bad")
     after, later = task("value", "after", bad, ONE), task("value", "later", task("value", "after", bad, ONE))
     execution = bench.run(ONE, TWO, SUM, bad, after, later)
-    assert statuses(execution) == {"one": "ran", "two": "ran", "sum": "ran", "bad": "failed", "after": "skipped", "later": "skipped"}
+    assert statuses(execution) == {
+        "one": "ran",
+        "two": "ran",
+        "sum": "ran",
+        "bad": "failed",
+        "after": "skipped",
+        "later": "skipped",
+    }
     ((failed, error),) = execution.failures()
     assert (failed, error.what, error.where) == (bad, "bad data", "bad")
     assert execution.artifact(later.key) is None
@@ -170,7 +177,7 @@ def test_the_run_after_a_failure_does_only_what_is_missing(bench):
     bad = task("bad", "bad")
     after = task("value", "after", bad, ONE)
     bench.run(ONE, bad, after)
-    bench.bad = lambda work: bench.store.value(5)
+    bench.bad = lambda _work: bench.store.value(5)
     execution = bench.run(ONE, bad, after)
     assert bench.begun == ["bad", "after"]
     assert execution.artifact(after.key).data() == 6
@@ -307,7 +314,7 @@ def test_many_small_tasks_all_end(bench):
 
 def test_tasks_run_at_the_same_time(bench):
     together = threading.Barrier(2)
-    bench.meet = lambda work: bench.store.value(together.wait(timeout=20) >= 0)
+    bench.meet = lambda _work: bench.store.value(together.wait(timeout=20) >= 0)
     assert bench.run(task("meet", "a"), task("meet", "b"), workers=2).count("ran") == 2
 
 
@@ -316,7 +323,11 @@ def test_what_is_known_is_resolved_as_far_as_contents_are_known(bench):
     other = task("value", "sum", ONE, task("value", "three", value=3))
     graph = Graph([ONE, TWO, SUM, task("value", "three", value=3), other])
     found = resolve(graph, bench.catalog.known(one.recipe for one in graph.values()), bench.store)
-    assert {graph[key].label: outcome.status for key, outcome in found.items()} == {"one": "reused", "two": "reused", "sum": "reused"}
+    assert {graph[key].label: outcome.status for key, outcome in found.items()} == {
+        "one": "reused",
+        "two": "reused",
+        "sum": "reused",
+    }
     assert set(found) == {ONE.key, TWO.key, SUM.key}
 
 
@@ -350,14 +361,22 @@ def test_a_stage_that_does_not_exist_is_an_outcome_too(bench):
     assert (outcome.status, outcome.error is not None) == ("failed", True)
 
 
-def test_a_worker_elsewhere_finds_the_plugins_of_the_users(bench, tmp_path, as_found):
+def test_a_worker_elsewhere_finds_the_plugins_of_the_users(bench, tmp_path):
     folder = tmp_path / "project"
     (folder / "plugins/transformers").mkdir(parents=True)
-    (folder / "plugins/transformers/afar.py").write_text(
-        "from engine.plugin import Transformer\n\n\nclass Afar(Transformer):\n    def apply(self, frame):\n        return frame\n"
-    )
+    (folder / "plugins/transformers/afar.py").write_text(AFAR)
     bench.build = lambda work: bench.store.value(type(work.plugin("transformer", "step")).__name__)
     setting = Setting(bench.store, 0, (str(folder),), bench.find)
     outcome = perform(setting, task("build", "x", step="afar"), {})
     assert outcome.artifact is not None, outcome.error
     assert outcome.artifact.data() == "Afar"
+
+
+AFAR = """
+from engine.plugin import Transformer
+
+
+class Afar(Transformer):
+    def apply(self, frame):
+        return frame
+"""

@@ -59,9 +59,15 @@ def test_equal_rows_are_equal_bytes_however_they_came_in_pieces(store):
 
 @pytest.mark.parametrize(
     "other",
-    [FRAME.reverse(), FRAME.with_columns(whole=pl.lit(1)), FRAME.rename({"text": "word"}), FRAME.head(2), FRAME.cast({"part": pl.Float64})],
+    [
+        FRAME.reverse(),
+        FRAME.with_columns(whole=pl.lit(1)),
+        FRAME.rename({"text": "word"}),
+        FRAME.head(2),
+        FRAME.cast({"part": pl.Float64}),
+    ],
     ids=["order", "values", "names", "rows", "types"],
-)  # fmt: skip
+)
 def test_other_rows_are_another_artifact(store, other):
     assert store.write_frame(other.lazy(), "a", "p").digest != store.write_frame(FRAME.lazy(), "a", "p").digest
 
@@ -126,7 +132,7 @@ def test_a_file_that_is_gone_is_made_anew_by_the_next_run(store):
     assert store.holds(artifact)
     (store.root / artifact.file.path).unlink()
     assert not store.holds(artifact)
-    with pytest.raises(HostError, match="cannot read .*/a/p-") as caught:
+    with pytest.raises(HostError, match=r"cannot read .*/a/p-") as caught:
         store.scan(artifact)
     assert "run again" in caught.value.hint
 
@@ -141,7 +147,11 @@ def test_a_plain_value_needs_no_file(store):
         store.path(artifact)
 
 
-@given(st.dictionaries(TEXT, TEXT, max_size=3), st.none() | st.builds(StoredFile, TEXT, TEXT, st.integers(0)), st.none() | st.integers(0))
+@given(
+    st.dictionaries(TEXT, TEXT, max_size=3),
+    st.none() | st.builds(StoredFile, TEXT, TEXT, st.integers(0)),
+    st.none() | st.integers(0),
+)
 def test_an_artifact_is_read_from_its_text(value, file, rows):
     artifact = Artifact(plain(value), file, rows)
     arrived = Artifact.from_json(artifact.to_json())

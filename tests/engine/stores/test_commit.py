@@ -22,12 +22,16 @@ def test_a_file_is_named_by_its_content(tmp_path):
 
 
 def test_equal_content_is_the_same_file_and_other_content_another(tmp_path):
-    one, same, other = (commit_file(tmp_path, "a", "p", ".txt", lambda path, text=text: path.write_text(text)) for text in "xxy")
+    one, same, other = (
+        commit_file(tmp_path, "a", "p", ".txt", lambda path, text=text: path.write_text(text)) for text in "xxy"
+    )
     assert one == same != other
     assert files(tmp_path) == sorted([one.path, other.path])
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), OSError("not of the machine")], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), KeyboardInterrupt(), OSError("not of the machine")], ids=lambda error: type(error).__name__
+)
 def test_a_write_that_fails_is_passed_on_and_leaves_nothing(tmp_path, error):
     def write(path):
         path.write_text("half of it")

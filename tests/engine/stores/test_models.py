@@ -28,7 +28,9 @@ class Mute:
         raise TypeError("no state to tell")
 
 
-@pytest.mark.parametrize("estimator", [LogisticRegression(), DecisionTreeClassifier(random_state=0)], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "estimator", [LogisticRegression(), DecisionTreeClassifier(random_state=0)], ids=lambda one: type(one).__name__
+)
 def test_a_model_predicts_the_same_after_it_was_stored(tmp_path, estimator):
     fitted = estimator.fit(ROWS, TARGET)
     dump(fitted, tmp_path / "m.skops")

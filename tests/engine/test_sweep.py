@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+from contextlib import chdir
+
+import pytest
+
+from engine.errors import ConfigError, DataError, LevadaError, Unsuitable
+from engine.execute import Watcher
+from engine.sweep import Trial, rank, run_sweep
+from tests.conftest import Shapes
+
+
+def trial(shapes, number, *overrides):
+    try:
+        return Trial(number, overrides, shapes.load(*overrides))
+    except LevadaError as error:
+        return Trial(number, overrides, error)
+
+
+class Count(Watcher):
+    """Counts what ran, by label, in each execution."""
+
+    def __init__(self):
+        self.executions = []
+
+    def begin(self, graph):
+        self.executions.append({})
+
+    def ended(self, task, outcome):
+        if outcome.status == "ran":
+            self.executions[-1][task.label] = self.executions[-1].get(task.label, 0) + 1
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep over four models: three of the task, one for another."""
+    shapes, count = Shapes.create(tmp_path_factory.mktemp("swept")), Count()
+    models = ["gaussian_nb", "ridge", "dummy", "decision_tree"]
+    with chdir(shapes.folder):
+        trials = [trial(shapes, number, f"model={model}") for number, model in enumerate(models)]
+        return run_sweep(trials, watchers=[count]), count
+
+
+def test_what_trials_share_runs_once(swept):
+    sweep, count = swept
+    together, final = count.executions
+    assert together == {
+        "shapes.ingest": 3,
+        "shapes.schema": 1,
+        "shapes.features": 3,
+        "view.segregate": 1,
+        "view.assign": 3,
+        "encode.1_impute": 4,
+        "encode.2_one_hot": 4,
+        "encode.3_standardize": 4,
+        "encode.apply": 3,
+        "model.estimate": 3,
+        "model.evaluate": 3,
+    }
+    assert final == {"model.evaluate": 1, "model.importance": 1}
+    in_all = together | {"model.evaluate": 4, "model.importance": 1}
+    assert {stage["label"]: stage["ran"] for stage in sweep.summary["stages"]} == in_all
+
+
+def test_trials_are_ranked_by_the_metric_on_validation_rows_and_what_has_none_stands_last(swept):
+    sweep, _ = swept
+    values = [entry["metrics"].get("accuracy") for entry in sweep.summary["trials"]]
+    assert (sweep.summary["part"], values[-1]) == ("validation", None)
+    assert values[:-1] == sorted(values[:-1], reverse=True)
+    assert [run.metrics.keys() for run in sweep.runs.values()] == [{"validation"}] * 3
+
+
+def test_a_model_for_another_task_is_left_out(swept):
+    sweep, _ = swept
+    last = sweep.summary["trials"][-1]
+    assert (last["number"], last["status"], last["model"]) == (1, "left_out", None)
+    assert "is for regression" in last["error"]
+    assert isinstance(sweep.errors[1], Unsuitable)
+    assert sweep.value(1) is None
+
+
+def test_the_best_trial_alone_sees_test_rows(swept):
+    sweep, _ = swept
+    best = sweep.summary["trials"][0]
+    assert (sweep.summary["best"], sweep.summary["best_overrides"]) == (best["number"], best["overrides"])
+    assert sweep.summary["command"] == f"levada {best['overrides'][0]}"
+    assert sweep.best.metrics["validation"]["accuracy"] == best["metrics"]["accuracy"]
+    assert sweep.summary["run"]["id"] == sweep.best.id
+    assert sweep.summary["question"]["part"] == "test"
+
+
+def test_a_sweeper_is_given_each_trials_metric(swept):
+    sweep, _ = swept
+    assert {number: sweep.value(number) for number in (0, 2, 3)} == {
+        number: run.metrics["validation"]["accuracy"] for number, run in sweep.runs.items()
+    }
+
+
+def test_a_summary_of_a_sweep_is_plain_data(swept):
+    summary = swept[0].summary
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert summary["status"] == "done"
+
+
+def test_a_trial_that_fails_does_not_stop_the_others(shapes):
+    trials = [
+        trial(shapes, 0, "model=k_neighbors", "model.n_neighbors=500"),
+        trial(shapes, 1, "model.priors=no"),
+        trial(shapes, 2, "problem.target=nothing"),
+        trial(shapes, 3, "splitter=chronological"),
+        trial(shapes, 4, "model=gaussian_nb"),
+        trial(shapes, 5, "datasets.shapes.extract.path=nowhere.csv"),
+    ]
+    sweep = run_sweep(trials, final=False)
+    assert [entry["status"] for entry in sweep.summary["trials"]] == ["done", *["failed"] * 5]
+    assert [entry["number"] for entry in sweep.summary["trials"]] == [4, 0, 1, 2, 3, 5]
+    assert {number: type(error) for number, error in sweep.errors.items()} == {
+        0: DataError,
+        1: ConfigError,
+        2: ConfigError,
+        3: ConfigError,
+        5: DataError,
+    }
+    assert sweep.best is None
+    with pytest.raises(DataError, match="can not predict"):
+        sweep.value(0)
+
+
+def test_trials_that_are_equal_run_once(shapes):
+    count = Count()
+    sweep = run_sweep([trial(shapes, number, "model=gaussian_nb") for number in range(3)], final=False, watchers=[count])
+    assert (count.executions[0]["model.estimate"], len(sweep.runs)) == (1, 3)
+    assert [entry["number"] for entry in sweep.summary["trials"]] == [0, 1, 2]
+
+
+def test_trials_with_other_data_each_have_their_own(shapes):
+    paths = ["data/shapes-0.csv", "data/shapes-[12].csv"]
+    trials = [trial(shapes, number, f"datasets.shapes.extract.path='{path}'") for number, path in enumerate(paths)]
+    sweep = run_sweep(trials, final=False)
+    assert [run.summary["datasets"][0]["rows"] for run in sweep.runs.values()] == [20, 40]
+
+
+def test_a_sweep_in_which_all_fail_is_told_and_has_no_best(shapes):
+    sweep = run_sweep([trial(shapes, 0, "model=k_neighbors", "model.n_neighbors=500")])
+    assert (sweep.summary["status"], sweep.summary["best"], sweep.summary["command"], sweep.best) == ("failed", None, "", None)
+
+
+@pytest.mark.parametrize("overrides", [["model=ridge"], ["problem.target=nothing"]], ids=["not composed", "not compiled"])
+def test_a_sweep_in_which_no_trial_can_begin_raises_the_first_error(shapes, overrides):
+    with pytest.raises(ConfigError):
+        run_sweep([trial(shapes, 0, *overrides)])
+
+
+def entry(number, value):
+    return {"number": number, "metrics": {} if value == "none" else {"f1": value}}
+
+
+@pytest.mark.parametrize(("greater", "order"), [(True, [3, 0, 2, 1, 4]), (False, [0, 2, 3, 1, 4])])
+def test_the_best_stands_first_equals_by_number_and_those_without_a_value_last(greater, order):
+    entries = [entry(0, 0.5), entry(1, None), entry(2, 0.5), entry(3, 0.9), entry(4, "none")]
+    ranked = rank(list(reversed(entries)), {"metric": "f1", "greater_is_better": greater})
+    assert [one["number"] for one in ranked] == order
