@@ -85,7 +85,12 @@ DATA = [
         r"dtypes: \{cargo: String\}",
         files={"data/trips/2.csv": re.sub(r"(?m)^(\d+,\w+),\d+,", r"\1,much,", WHOLE)},
     ),
-    bad("a row with too many fields", r"2.csv:42", r"too many fields", files={"data/trips/2.csv": WHOLE + "99,Faro,5,ok,no,more\n"}),
+    bad(
+        "a row with too many fields",
+        r"2.csv:42",
+        r"too many fields",
+        files={"data/trips/2.csv": WHOLE + "99,Faro,5,ok,no,more\n"},
+    ),
     bad("an unclosed quote", r"2.csv:42", r"can not be read", files={"data/trips/2.csv": WHOLE + '99,"Faro,5,ok,no\n'}),
     bad(
         "a column named twice",

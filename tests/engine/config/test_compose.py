@@ -3,12 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, ListConfig
 from pydantic import BaseModel, ValidationError
 
 from engine.config.compose import lenient, load, store_root
 from engine.errors import ConfigError, UnknownName
+from engine.registry import build
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -212,9 +214,7 @@ def test_a_dataset_of_a_group_of_its_own_is_shared_and_its_keys_are_found(shapes
     assert refused(shapes, name="two").where == "conf/dataset/more.yaml:2, datasets.more.mode"
 
 
-@pytest.mark.parametrize(
-    "name", ["plain", "with space", "a (b), [c] {d}", "it's", "käse", "a=b", "a$b", 'quo"te', "back\\slash", "tab\ttab"]
-)
+@pytest.mark.parametrize("name", ["plain", "a (b), [c] {d}", "it's = \\'käse\\", 'a$b"c\\d\te'])
 @pytest.mark.usefixtures("shapes")
 def test_a_folder_of_configurations_may_have_any_name(tmp_path, name):
     folder = tmp_path / "elsewhere" / name / "conf"
@@ -270,9 +270,6 @@ def test_our_own_pipelines_are_right(name, tmp_path, monkeypatch):
     assert load([f"pipeline={name}"]).name == name
 
 
-@pytest.mark.parametrize("name", sorted(file.stem for file in (REPOSITORY / "conf/model").glob("*.yaml")))
-def test_every_model_of_ours_is_right(name, shapes):
-    try:
-        shapes.load(f"model={name}")
-    except ConfigError as error:
-        assert "the problem is classification" in error.what  # noqa: PT017  its parameters were right
+@pytest.mark.parametrize("file", sorted((REPOSITORY / "conf/model").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_model_of_ours_is_right(file):
+    assert build("model", yaml.safe_load(file.read_text(encoding="utf-8"))).kind == "model"
