@@ -157,7 +157,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS memo (
     memo TEXT PRIMARY KEY, recipe TEXT NOT NULL, contents TEXT NOT NULL, digest TEXT NOT NULL, artifact TEXT NOT NULL,
     label TEXT NOT NULL, idx INTEGER NOT NULL, code TEXT NOT NULL, params TEXT NOT NULL, run TEXT NOT NULL,
-    created REAL NOT NULL) WITHOUT ROWID;
+    created REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS memo_recipe ON memo (recipe);
 CREATE INDEX IF NOT EXISTS memo_digest ON memo (digest);
 CREATE INDEX IF NOT EXISTS memo_label ON memo (label, idx, created);
@@ -194,6 +194,8 @@ class SqliteCatalog(Catalog):
             self._lock = threading.RLock()
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.execute("PRAGMA cache_size=-65536")  # KiB; the default is too small for a large transaction
+            self._connection.execute("PRAGMA wal_autocheckpoint=10000")  # pages; fewer, larger checkpoints cost less
             self._prepare(str(path))
         except (sqlite3.Error, OSError) as error:
             raise HostError(f"cannot open the catalog {path}: {error}") from error

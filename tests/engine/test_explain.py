@@ -121,6 +121,12 @@ def test_a_result_that_is_gone_is_said(shapes):
     assert found["shapes.features"] == ["its result is no longer in the store"]
 
 
+def test_a_task_is_compared_with_the_run_that_is_most_like_it(shapes):
+    shapes.run()
+    shapes.run("model.var_smoothing=0.5")
+    assert would_run(shapes, "encode.1.max_levels=2")["model.estimate"] == ["takes the result of encode.apply"]
+
+
 def test_going_back_to_what_ran_before_runs_nothing(shapes):
     shapes.run()
     shapes.run("model.var_smoothing=0.5")

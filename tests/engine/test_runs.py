@@ -11,7 +11,7 @@ from engine.config.compose import load
 from engine.errors import DataError, HostError, Interrupted
 from engine.execute import Watcher
 from engine.graph import Graph
-from engine.plugin import TARGET
+from engine.plugin import PART, TARGET
 from engine.runs import Compiler, opened, plan_source, run_pipeline
 
 DATA = Path(__file__).parents[2] / "data"
@@ -143,6 +143,15 @@ def test_what_is_fitted_is_fitted_on_training_rows_only(shapes):
     assert [entry["rows"] for entry in run.summary["split"]] == [36, 12, 12]
     assert math.isclose(learned["shift"], train.mean(), rel_tol=1e-12)
     assert math.isclose(learned["scale"], train.std(ddof=0), rel_tol=1e-12)
+
+
+def test_each_fitted_step_learns_from_rows_as_the_steps_before_leave_them(finished):
+    _, run = finished
+    rows = encoded(run).filter(pl.col(PART) == "train").select(run.summary["features"]["used"])
+    assert "colour=red" in rows.columns
+    for column in rows:
+        assert math.isclose(column.mean(), 0, abs_tol=1e-12)
+        assert math.isclose(column.std(ddof=0), 1, rel_tol=1e-12)
 
 
 def test_rows_that_are_not_trained_on_do_not_change_what_is_learned(shapes):

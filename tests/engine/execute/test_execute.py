@@ -183,11 +183,12 @@ def test_the_run_after_a_failure_does_only_what_is_missing(bench):
     assert execution.artifact(after.key).data() == 6
 
 
-def test_without_keep_going_nothing_is_begun_after_the_first_failure(bench):
-    others = [task("value", f"other{number}") for number in range(30)]
-    bad = task("bad", "bad")
+@pytest.mark.parametrize("name", ["a", "m5", "z"])
+def test_without_keep_going_nothing_is_begun_after_the_first_failure(bench, name):
+    others = [task("value", f"m{number}") for number in range(30)]
+    bad = task("bad", name, label=name)
     execution = bench.run(bad, *others, workers=1, keep_going=False)
-    assert bench.begun[-1] == "bad"
+    assert bench.begun[-1] == name
     assert execution.count("failed") == 1
     assert execution.count("ran") == len(bench.begun) - 1
     assert execution.count("ran") + execution.count("skipped") == 30
@@ -329,6 +330,12 @@ def test_what_is_known_is_resolved_as_far_as_contents_are_known(bench):
         "sum": "reused",
     }
     assert set(found) == {ONE.key, TWO.key, SUM.key}
+
+
+def test_what_was_made_of_some_inputs_is_not_given_for_more_of_which_one_is_not_known(bench):
+    bench.run(ONE, task("value", "sum", ONE))
+    more = task("value", "sum", ONE, TWO)
+    assert bench.run(ONE, TWO, more).artifact(more.key).data() == 3
 
 
 def test_nothing_is_resolved_where_nothing_is_known(bench):
