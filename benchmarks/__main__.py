@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from benchmarks.timing import Row
 
 NAMES = ("empty_tasks", "flights_10m", "unchanged", "sweep", "one_new_batch")
-_COLUMNS = ("what", "ours", "alternative", "ratio", "aim, at most")
+_COLUMNS = ("what", "ours", "alternative", "ratio", "from", "to", "aim, at most")
 
 
 def main(names: Sequence[str]) -> int:
@@ -32,12 +32,17 @@ def main(names: Sequence[str]) -> int:
 
 
 def _print(rows: Sequence[Row]) -> None:
-    table = [_COLUMNS, *((row.name, row.ours, row.alternative, _number(row.ratio), _number(row.aim)) for row in rows)]
+    table = [_COLUMNS, *(_line(row) for row in rows)]
     widths = [max(len(line[column]) for line in table) for column in range(len(_COLUMNS))]
     for line in table:
         first, *others = zip(line, widths, strict=True)
         cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
         print("  ".join(cells), flush=True)
+
+
+def _line(row: Row) -> tuple[str, ...]:
+    least, most = row.spread or (None, None)
+    return row.name, row.ours, row.alternative, *(_number(value) for value in (row.ratio, least, most, row.aim))
 
 
 def _number(value: float | None) -> str:

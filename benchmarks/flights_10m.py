@@ -19,7 +19,7 @@ from benchmarks.data import flights_10m
 from benchmarks.timing import PYTHON, Measured, Row, compare, in_turn, run
 
 WAYS = ("glob", "files", "threads")
-ROUNDS = 3
+ROUNDS = 5
 
 
 def measure() -> list[Row]:

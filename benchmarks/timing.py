@@ -46,13 +46,17 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: the medians of both sides, the median of the ratios of pairs, and what it should be at most."""
+    """A line of the table: the medians of both sides, the median of the pairs' ratios, what it should be at most.
+
+    ``spread`` has the smallest and the largest ratio: how far the machine's noise goes.
+    """
 
     name: str
     ours: str
     alternative: str
     ratio: float | None
     aim: float | None
+    spread: tuple[float, float] | None = None
 
 
 def run(command: Sequence[str], *, folder: Path = ROOT, environment: dict[str, str] | None = None) -> Measured:
@@ -80,8 +84,9 @@ def in_turn(ours: Callable[[], _A], alternative: Callable[[], _B], rounds: int) 
 def compare(name: str, pairs: Sequence[tuple[float, float]], unit: str, aim: float | None) -> Row:
     """Return the line for pairs of numbers, of which less is better."""
     ours, others = zip(*pairs, strict=True)
-    ratio = statistics.median(one / other for one, other in pairs)
-    return Row(name, _shown(ours, unit), _shown(others, unit), ratio, aim)
+    ratios = [one / other for one, other in pairs]
+    spread = (min(ratios), max(ratios))
+    return Row(name, _shown(ours, unit), _shown(others, unit), statistics.median(ratios), aim, spread)
 
 
 def count(name: str, ours: float, alternative: float, unit: str, aim: float | None) -> Row:

@@ -21,13 +21,14 @@ Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | 
 """Plain data: what JSON can say."""
 
 _HEX = 32
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _PROVIDERS = {"sklearn": "scikit-learn", "yaml": "PyYAML"}  # the common ones whose names differ: looking through all is slow
 _FIRST_PARTY = ("engine", "plugins")
 
 
 def canonical(value: object) -> str:
     """Return the one JSON text of a plain value: sorted keys, no spaces; infinity, which JSON lacks, as ``Infinity``."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def of_text(*parts: str) -> str:

@@ -37,7 +37,8 @@ def _trial(files: list[str], folder: str, name: str, use: str, parameters: dict[
     estimator.fit(train, train_target)
     joblib.dump(estimator, Path(folder) / f"{name}.joblib")
     features, truth = _part(rows, "validation")
-    guess, chance = estimator.predict(features), estimator.predict_proba(features)[:, 1]
+    guess, shares = estimator.predict(features), estimator.predict_proba(features)
+    chance = shares[:, 1]
     return name, {
         "roc_auc": metrics.roc_auc_score(truth, chance),
         "accuracy": metrics.accuracy_score(truth, guess),
@@ -46,7 +47,7 @@ def _trial(files: list[str], folder: str, name: str, use: str, parameters: dict[
         "precision": metrics.precision_score(truth, guess, zero_division=0),
         "recall": metrics.recall_score(truth, guess),
         "average_precision": metrics.average_precision_score(truth, chance),
-        "log_loss": metrics.log_loss(truth, chance),
+        "log_loss": metrics.log_loss(truth, shares),
     }
 
 

@@ -176,7 +176,6 @@ CREATE TABLE IF NOT EXISTS run (
 """
 
 _SCHEMA_VERSION = 1
-_CHUNK = 500  # parameters of one statement; SQLite's own limit is higher, older ones allow 999
 
 
 class SqliteCatalog(Catalog):
@@ -232,12 +231,9 @@ class SqliteCatalog(Catalog):
 
     def known(self, recipes: Iterable[str]) -> Known:
         found: dict[str, dict[str, Artifact]] = {}
-        todo = sorted(set(recipes))
-        for start in range(0, len(todo), _CHUNK):
-            some = todo[start : start + _CHUNK]
-            rows = self._select(f"SELECT recipe, memo, artifact FROM memo WHERE recipe IN ({_marks(some)})", some)
-            for recipe, memo, artifact in rows:
-                found.setdefault(recipe, {})[memo] = Artifact.from_json(artifact)
+        query = "SELECT recipe, memo, artifact FROM memo WHERE recipe IN (SELECT value FROM json_each(?))"
+        for recipe, memo, artifact in self._select(query, (json.dumps(sorted(set(recipes))),)):
+            found.setdefault(recipe, {})[memo] = Artifact.from_json(artifact)
         return found
 
     def remember(self, memories: Sequence[Memory]) -> None:
@@ -358,10 +354,6 @@ def _run(row: Sequence[Any]) -> RunRecord:
 def _columns(count: int) -> str:
     """Return the columns of a row that stands as a list in JSON."""
     return ", ".join(f"value ->> {number}" for number in range(count))
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))
 
 
 def _prefix(text: str) -> tuple[str, str]:
