@@ -8,6 +8,8 @@ from typing import Self
 
 from engine.stores.catalog import Catalog, Memory
 
+_GATHER = 0.02  # seconds that a memory waits for others, so that many small tasks are one transaction
+
 
 class Committer:
     """A thread that commits memories in the order in which they are given.
@@ -43,12 +45,14 @@ class Committer:
             if self._failure is not None:
                 raise self._failure
             self._waiting.append(memory)
-            self._changed.notify()
+            if len(self._waiting) == 1:
+                self._changed.notify()
 
     def _work(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._changed.wait_for(lambda: self._closed, timeout=_GATHER)
                 batch, self._waiting = self._waiting, []
             if not batch:
                 return

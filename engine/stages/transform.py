@@ -23,7 +23,7 @@ def run(work: Work) -> Artifact:
     rows, schema, sides = split(work.inputs, work.params["partitions"], work.params["schemas"])
     frame = conform(work, rows, schema[0]) if schema else work.scan(*rows)
     frame = apply_steps(frame, work.params["steps"], [work.store.scan(side) for side in sides])
-    with explained(f"cannot prepare {work.stem}"):
+    with explained(f"cannot prepare {work.params['dataset']}, {work.stem}"):
         artifact = work.keep(frame)
     if work.params["unique"]:
         _check_unique(work, artifact)

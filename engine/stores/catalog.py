@@ -219,7 +219,8 @@ class SqliteCatalog(Catalog):
                 try:
                     yield self._connection
                 except BaseException:
-                    self._connection.execute("ROLLBACK")
+                    if self._connection.in_transaction:  # a full disk ends it by itself
+                        self._connection.execute("ROLLBACK")
                     raise
                 self._connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -239,7 +240,7 @@ class SqliteCatalog(Catalog):
     def remember(self, memories: Sequence[Memory]) -> None:
         rows = [
             (
-                *(memory.memo, memory.recipe, json.dumps(memory.contents), memory.artifact.digest),
+                *(memory.memo, memory.recipe, digest.canonical(memory.contents), memory.artifact.digest),
                 *(memory.artifact.to_json(), memory.label, memory.index, memory.code, memory.params),
                 *(memory.run, memory.created),
             )
@@ -247,14 +248,12 @@ class SqliteCatalog(Catalog):
         ]
         edges = [(source, row[0]) for memory, row in zip(memories, rows, strict=True) for source in memory.contents]
         with self._transaction() as connection:
-            # one statement for all rows: the interpreter's lock is let go of once, not once a row
-            connection.execute(
-                f"INSERT INTO memo SELECT {_columns(11)} FROM json_each(?) WHERE true ON CONFLICT (memo) DO UPDATE SET "
+            connection.executemany(
+                "INSERT INTO memo VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (memo) DO UPDATE SET "
                 "artifact = excluded.artifact, digest = excluded.digest",
-                (json.dumps(rows),),
+                rows,
             )
-            if edges:
-                connection.execute(f"INSERT OR IGNORE INTO edge SELECT {_columns(2)} FROM json_each(?)", (json.dumps(edges),))
+            connection.executemany("INSERT OR IGNORE INTO edge VALUES (?,?)", edges)
 
     def history(self, label: str) -> list[Memory]:
         return [_memory(row) for row in self._select(f"{_MEMORY} WHERE label = ? ORDER BY created DESC, memo", (label,))]
@@ -349,11 +348,6 @@ def _memory(row: Sequence[Any]) -> Memory:
 def _run(row: Sequence[Any]) -> RunRecord:
     identity, pipeline, status, started, ended, summary = row
     return RunRecord(identity, pipeline, status, started, ended, json.loads(summary))
-
-
-def _columns(count: int) -> str:
-    """Return the columns of a row that stands as a list in JSON."""
-    return ", ".join(f"value ->> {number}" for number in range(count))
 
 
 def _prefix(text: str) -> tuple[str, str]:

@@ -7,8 +7,8 @@ content write the same file, two of different content never collide, and a late 
 """
 
 import os
+import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -34,9 +34,10 @@ def commit_file(root: Path, place: str, stem: str, suffix: str, write: Callable[
     Whatever ``write`` raises is passed on and leaves nothing behind. A full or failing disk raises ``HostError`` that
     names the path. Safe to call from any thread or process, also twice for the same content.
     """
-    temporary = root / "tmp" / f"{uuid4().hex}{suffix}"
+    folder = root / "tmp" / uuid4().hex  # of its own: see _remove
+    temporary = folder / f"new{suffix}"
     try:
-        temporary.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True)
         write(temporary)
         _fsync(temporary)
         content = digest.of_file(temporary)
@@ -46,15 +47,25 @@ def commit_file(root: Path, place: str, stem: str, suffix: str, write: Callable[
         temporary.replace(final)
         _fsync(final.parent)
     except OSError as error:
-        source_is_gone = isinstance(error, FileNotFoundError) and temporary.parent.is_dir()
+        source_is_gone = isinstance(error, FileNotFoundError) and folder.is_dir()
         if source_is_gone or not _from_the_machine(error):
             raise
         hint = "free some space, then run again" if "No space" in str(error) else ""
         raise HostError(f"cannot write {root / place}: {error.strerror or error}", hint=hint) from error
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        _remove(folder)
     return StoredFile(final.relative_to(root).as_posix(), content, size)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a temporary folder and what is in it.
+
+    A sink of Polars that has failed may open its file after it has raised. Where the folder is gone it can not.
+    """
+    for _ in range(10):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
 
 
 def _from_the_machine(error: OSError) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from engine.config.compose import load
-from engine.errors import DataError, HostError, Interrupted
+from engine.errors import ConfigError, DataError, HostError, Interrupted
 from engine.execute import Watcher
 from engine.graph import Graph
 from engine.plugin import PART, TARGET
@@ -326,10 +326,21 @@ def test_a_file_of_the_store_that_is_gone_is_made_anew(shapes):
     assert everything(again) == everything(run)
 
 
+def test_a_column_that_can_not_be_there_is_placed_before_anything_is_read(shapes):
+    shapes.pipeline(("target: kind", "target: kin"))
+    with pytest.raises(ConfigError) as caught:
+        shapes.run()
+    assert caught.value.where == "conf/pipeline/shapes.yaml:5, problem.target"
+    with shapes.catalog() as catalog:
+        assert catalog.runs() == []
+
+
 def test_the_sources_of_pipelines_are_looked_up_once(shapes):
     with opened(shapes.load()) as (_, catalog):
         compiler = Compiler(catalog)
-        one, other = (compiler.compile(shapes.load(f"model.var_smoothing={value}"), final=False) for value in (0.1, 0.2))
+        one = compiler.compile(shapes.load("model.var_smoothing=0.1"), final=False)
+        shapes.write("data/shapes-9.csv", shapes.rows(61, 5))  # a sweep is of one state of the sources
+        other = compiler.compile(shapes.load("model.var_smoothing=0.2"), final=False)
         assert one.ingest == other.ingest
         assert {task.place for task in (one.graph | other.graph).stages()["shapes.ingest"]} == {
             f"raw/shapes/batch={catalog.open_batch('shapes', 'x')}"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, ListConfig
 from pydantic import BaseModel, ValidationError
@@ -257,11 +258,15 @@ def test_the_store_is_found_without_a_pipeline(tmp_path):
     assert found == [tmp_path / ".levada", tmp_path / "x", tmp_path / "far/away"]
 
 
-def test_hydra_is_left_as_it_was(shapes):
-    before = GlobalHydra.instance().hydra
-    shapes.load()
-    refused(shapes, "model=none_such")
-    assert GlobalHydra.instance().hydra is before
+def test_a_notebook_that_uses_hydra_itself_is_not_disturbed(shapes):
+    (shapes.folder / "conf/own.yaml").write_text("mine: 1\n")
+    with initialize_config_dir(str(shapes.folder / "conf"), version_base="1.3"):
+        before = GlobalHydra.instance().hydra
+        shapes.load()
+        refused(shapes, "model=none_such")
+        assert GlobalHydra.instance().hydra is before
+        assert compose("own").mine == 1
+    assert GlobalHydra.instance().hydra is None
 
 
 @pytest.mark.parametrize("name", ["penguins", "flights", "penguin_colonies"])

@@ -87,10 +87,11 @@ def test_two_frames_are_written_in_one_pass(store):
 
 def test_a_frame_that_fails_leaves_no_file(store):
     bad = pl.LazyFrame({"x": ["a"]}).with_columns(pl.col("x").cast(pl.Int64))
-    with pytest.raises(pl.exceptions.PolarsError):
-        store.write_frame(bad, "a", "p")
-    with pytest.raises(pl.exceptions.PolarsError):
-        store.sink_two((bad, "a", "p"), (FRAME.lazy(), "b", "p"))
+    for _ in range(60):  # Polars may open a file after it has raised, about once in fifteen times
+        with pytest.raises(pl.exceptions.PolarsError):
+            store.write_frame(bad, "a", "p")
+        with pytest.raises(pl.exceptions.PolarsError):
+            store.sink_two((bad, "a", "p"), (FRAME.lazy(), "b", "p"))
     assert [path for path in store.root.rglob("*") if path.is_file()] == []
 
 

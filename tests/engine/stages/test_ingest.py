@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from engine.errors import DataError
+from engine.plugin import SourcePartition
+
+ROWS = "id,width\n1,5\n2,\n3,50\n4,7\n5,\n"
+NOT_NULL = {"use": "not_null", "columns": ["width"]}
+SMALL = {"use": "between", "column": "width", "max": 10}
+
+
+@pytest.fixture
+def ingest(stages, tmp_path):
+    def run(*expect, rows=ROWS, name="rows.csv"):
+        file = tmp_path / name
+        file.write_text(rows)
+        partition = SourcePartition(str(file), "v1")
+        params = {"partition": {"name": partition.name, "fingerprint": partition.fingerprint}}
+        return stages.run("ingest", extract={"use": "csv", "path": str(file)}, expect=list(expect), **params)
+
+    return run
+
+
+def quarantined(stages):
+    return pl.concat(pl.read_parquet(file) for file in sorted((stages.store.root / "quarantine").rglob("*.parquet")))
+
+
+def test_rows_are_read_as_they_are(stages, ingest):
+    artifact = ingest()
+    assert stages.rows(artifact).to_dict(as_series=False) == {"id": [1, 2, 3, 4, 5], "width": [5, None, 50, 7, None]}
+    assert artifact.data() == {"quarantined": 0, "reasons": [], "quarantine": None}
+
+
+def test_every_row_is_loaded_or_set_aside_with_its_number_and_the_first_rule_it_breaks(stages, ingest):
+    artifact = ingest(NOT_NULL, SMALL)
+    assert stages.rows(artifact)["id"].to_list() == [1, 4]
+    aside = quarantined(stages)
+    assert aside.select("id", "__row__", "__check__").rows() == [
+        (2, 2, "width is not missing"),
+        (3, 3, "width is at most 10"),
+        (5, 5, "width is not missing"),
+    ]
+    assert artifact.data()["quarantined"] == 3
+
+
+def test_a_row_that_breaks_a_rule_that_warns_is_kept_and_counted(ingest):
+    artifact = ingest({**SMALL, "on_fail": "warn"})
+    assert artifact.rows == 5
+    assert artifact.data()["quarantined"] == 0
+    assert [(reason["rows"], reason["on_fail"]) for reason in artifact.data()["reasons"]] == [(1, "warn")]
+
+
+def test_a_row_that_breaks_two_rules_is_set_aside_even_if_the_first_only_warns(stages, ingest):
+    artifact = ingest({**SMALL, "on_fail": "warn"}, {"use": "between", "column": "width", "max": 20})
+    assert 50 not in stages.rows(artifact)["width"].to_list()
+
+
+def test_a_rule_that_stops_stops(ingest):
+    with pytest.raises(DataError, match=r"breaks? the rule: width is at most 10") as caught:
+        ingest({**SMALL, "on_fail": "stop"})
+    assert "rows.csv" in caught.value.where
+
+
+def test_equal_rows_are_equal_results_wherever_they_came_from(ingest):
+    assert ingest(NOT_NULL).digest == ingest(NOT_NULL, name="other.csv").digest
+
+
+def test_a_type_that_was_guessed_wrong_is_learned_from_all_rows(stages, ingest):
+    rows = "id,width\n" + "".join(f"{number},{number}\n" for number in range(1_200)) + "1200,much\n"
+    assert stages.rows(ingest(rows=rows)).schema["width"] == pl.String
+
+
+def test_a_file_that_is_cut_short_is_refused(ingest):
+    with pytest.raises(DataError, match="cut short"):
+        ingest(NOT_NULL, rows="id,width\n1,5\n2")
+
+
+def test_a_rule_about_a_column_that_is_not_there_is_refused_with_the_nearest_one(ingest):
+    with pytest.raises(DataError) as caught:
+        ingest({"use": "not_null", "columns": ["widht"]})
+    assert caught.value.hint == "did you mean 'width'?"

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from engine.errors import DataError
+
+LEFT = pl.DataFrame({"id": [3, 1, 2, 4], "colour": ["red", "blue", None, "grey"], "width": [1.0, 2.0, 3.0, 4.0]})
+RIGHT = pl.DataFrame({"colour": ["blue", "red", None], "width": [10, 20, 30], "warm": [False, True, None]})
+JOIN = {"join": {"with": "colours", "on": ["colour"], "suffix": None, "many": False}, "side": 0}
+
+
+def transform(stages, frames, steps, *sides, unique=()):
+    rows = stages.keep(*frames)
+    schema = stages.keep(frames[0].clear())
+    return stages.run(
+        *("transform", *rows, *schema, *(stages.keep(side)[0] for side in sides)),
+        steps=steps,
+        schemas=1,
+        partitions=len(rows),
+        unique=list(unique),
+        dataset="shapes",
+    )
+
+
+def test_steps_are_applied_one_after_the_other(stages):
+    steps = [
+        {"use": "derive", "double": "width * 2"},
+        {"use": "filter", "where": "double > 2"},
+        {"use": "drop", "columns": ["colour"]},
+    ]
+    assert stages.rows(transform(stages, [LEFT], steps)).to_dict(as_series=False) == {
+        "id": [1, 2, 4],
+        "width": [2.0, 3.0, 4.0],
+        "double": [4.0, 6.0, 8.0],
+    }
+
+
+def test_every_row_stays_in_its_place_when_another_dataset_is_joined(stages):
+    expected = LEFT.with_columns(
+        width_colours=pl.Series([20, 10, None, None], dtype=pl.Int64), warm=pl.Series([True, False, None, None])
+    )
+    assert_frame_equal(stages.rows(transform(stages, [LEFT], [JOIN], RIGHT)), expected)
+
+
+def test_columns_that_are_there_already_get_the_suffix(stages):
+    join = {"join": {**JOIN["join"], "suffix": "_x"}, "side": 0}
+    assert stages.rows(transform(stages, [LEFT], [join], RIGHT)).columns == ["id", "colour", "width", "width_x", "warm"]
+
+
+def test_several_partitions_are_one_where_a_step_sees_the_whole_table(stages):
+    found = stages.rows(transform(stages, [LEFT, LEFT.reverse()], [{"use": "deduplicate", "columns": ["id"]}]))
+    assert_frame_equal(found, LEFT)
+
+
+def test_partitions_take_the_types_of_the_dataset(stages):
+    whole = LEFT.cast({"width": pl.Int64})
+    rows, schema = stages.keep(whole), stages.keep(LEFT.clear())
+    found = stages.run("transform", *rows, *schema, steps=[], schemas=1, partitions=1, unique=[], dataset="shapes")
+    assert_frame_equal(stages.rows(found), LEFT)
+
+
+def test_a_key_that_is_there_twice_is_refused_where_it_must_be_there_once(stages):
+    twice = pl.concat([RIGHT, RIGHT.head(1)])
+    with pytest.raises(DataError) as caught:
+        transform(stages, [twice], [], unique=["colour"])
+    assert caught.value.what == "shapes has several rows for one key, so a join would multiply rows"
+    assert caught.value.found == "2 rows for colour=blue"
+    assert transform(stages, [twice], []).rows == 4
+
+
+def test_keys_that_are_missing_match_nothing_and_may_be_many(stages):
+    assert transform(stages, [pl.concat([RIGHT, RIGHT.tail(1)])], [], unique=["colour"]).rows == 4
+
+
+def test_a_step_that_fails_is_named(stages):
+    with pytest.raises(DataError) as caught:
+        transform(stages, [LEFT], [{"use": "keep", "columns": ["colour"]}, {"use": "cast", "columns": {"colour": "Int64"}}])
+    assert caught.value.what.startswith("cannot prepare")
+    assert "column 'colour'" in caught.value.found
+    with pytest.raises(DataError, match="no column 'widht'"):
+        transform(stages, [LEFT], [{"use": "drop", "columns": ["widht"]}])
+
+
+def test_a_join_on_a_column_that_is_not_there_says_on_which_side(stages):
+    with pytest.raises(DataError) as caught:
+        transform(stages, [LEFT], [JOIN], RIGHT.rename({"colour": "color"}))
+    assert caught.value.where == "join with colours: colours"
