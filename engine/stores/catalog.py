@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import digest
 from engine.errors import HostError
+from engine.names import new_id
 from engine.stores.artifacts import Artifact
 
 if TYPE_CHECKING:
@@ -281,12 +282,14 @@ class SqliteCatalog(Catalog):
         with self._transaction() as connection:
             newest = self._newest(dataset)
             new = [partition for partition in partitions if newest.get(partition.source) != partition.digest]
-            row = connection.execute(_OPEN_BATCH, (dataset,)).fetchone()
-            if not new or row is None:
+            if not new:
                 return None
+            row = connection.execute(_OPEN_BATCH, (dataset,)).fetchone()
+            identity = str(row[0]) if row is not None else new_id()  # another process may have just used the open one
+            connection.execute("INSERT OR IGNORE INTO batch (id, dataset) VALUES (?, ?)", (identity, dataset))
             count = "SELECT coalesce(max(sequence), 0) + 1 FROM batch WHERE dataset = ?"
             sequence = connection.execute(count, (dataset,)).fetchone()[0]
-            batch = Batch(row[0], dataset, sequence, run, round(time.time(), 3), tuple(new))
+            batch = Batch(identity, dataset, sequence, run, round(time.time(), 3), tuple(new))
             connection.execute(
                 "UPDATE batch SET sequence = ?, run = ?, created = ? WHERE id = ?", (sequence, run, batch.created, batch.id)
             )
