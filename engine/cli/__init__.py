@@ -33,16 +33,19 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code. What goes wrong is printed, never raised."""
+    signals: list[int] = []  # that asked us to end, besides Ctrl-C
     # OpenMP's threads wait by spinning, which on busy cores makes a fit of seconds one of minutes
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         logging.raiseExceptions = False  # a closed pipe is no reason for a traceback of logging's
-        _answer_sigterm()
+        _answer_sigterm(signals)
         return _dispatch(*_split(list(arguments)))
     except SystemExit as ended:  # some of Hydra's own flags, such as --hydra-help, end so
         return ended.code if isinstance(ended.code, int) else 0
     except KeyboardInterrupt:
-        error: LevadaError = Interrupted("interrupted", hint="run the same command again: it goes on from here")
+        error: LevadaError = _interrupted(signals)
+    except Interrupted:
+        error = _interrupted(signals)
     except LevadaError as raised:
         error = raised
     except BrokenPipeError:
@@ -103,14 +106,23 @@ def _dispatch(command: str, rest: list[str]) -> int:
     return found
 
 
-def _answer_sigterm() -> None:
-    """Let SIGTERM end a run as Ctrl-C does, with its own exit code."""
+def _answer_sigterm(signals: list[int]) -> None:
+    """Let SIGTERM end a run just as Ctrl-C does; ``signals`` is told, for the exit code.
+
+    A ``KeyboardInterrupt``, because no library takes that for an error of its own and goes on.
+    """
     import signal
 
-    def stop(_signal: int, _frame: object) -> None:
-        interruption = Interrupted("terminated", hint="run the same command again: it goes on from here")
-        interruption.exit_code = 143
-        raise interruption
+    def stop(number: int, _frame: object) -> None:
+        signals.append(number)
+        raise KeyboardInterrupt
 
     with suppress(ValueError):  # not in the main thread: then whoever called us sees to signals
         signal.signal(signal.SIGTERM, stop)
+
+
+def _interrupted(signals: list[int]) -> Interrupted:
+    hint = "run the same command again: it goes on from here"
+    error = Interrupted("terminated" if signals else "interrupted", hint=hint)
+    error.exit_code = 143 if signals else 130
+    return error
