@@ -45,7 +45,11 @@ class Run:
 
     def __repr__(self) -> str:
         question = self.summary["question"]
-        answer = f", {question['metric']} {question['answer']:.4f} on {question['part']} rows" if question["answer"] else ""
+        answer = (
+            f", {question['metric']} {question['answer']:.4f} on {question['part']} rows"
+            if question["answer"] is not None
+            else ""
+        )
         return f"<Run of {self.summary['pipeline']}: {self.summary['status']}{answer}>"
 
     @property
@@ -175,15 +179,15 @@ def run_compiled(
             keep_going=spec.keep_going,
             watchers=[batches, *watchers],
         )
-    except BaseException as error:
-        status = "interrupted" if isinstance(error, Interrupted) else "failed"
+    except BaseException as error:  # whatever it is, the record says how it ended, and it goes on its way
+        status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
         for record in records:
             _end(catalog, record, status, {"message": str(error)})
         raise
-    runs = []
+    runs, committed = [], catalog.batches()
     for record, one, given in zip(records, compiled, overrides, strict=True):
         own = Execution(one.graph, {key: execution.outcomes[key] for key in one.graph})
-        summary = summarize(one, own, record, given, catalog.batches(), time.time() - started)
+        summary = summarize(one, own, record, given, committed, time.time() - started)
         _end(catalog, record, summary["status"], summary)
         runs.append(Run(summary, one, own, store))
     return runs

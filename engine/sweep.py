@@ -81,7 +81,7 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
         if final and best is not None:
             whole = compiler.compile(specs[best], final=True)
             last = run_compiled([whole], store, catalog, overrides=[overrides[best]], watchers=watchers)[0]
-    judged = last or runs.get(best if best is not None else -1, found[0])
+    judged = last or (runs[best] if best is not None else found[0])
     return Sweep(_summary(ranked, best, judged, runs, started), runs, errors, last)
 
 

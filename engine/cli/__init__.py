@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except MemoryError:
         error = HostError("not enough memory")
-    except Exception as raised:
+    except Exception as raised:  # what nobody foresaw is said like any other error, without a traceback
         if os.environ.get("LEVADA_TRACEBACK"):
             raise
         error = _unforeseen(raised)

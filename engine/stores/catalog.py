@@ -219,7 +219,7 @@ class SqliteCatalog(Catalog):
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield self._connection
-                except BaseException:
+                except BaseException:  # also Ctrl-C: nothing may stay half-written
                     if self._connection.in_transaction:  # a full disk ends it by itself
                         self._connection.execute("ROLLBACK")
                     raise

@@ -23,7 +23,7 @@ def dump(fitted: object, path: Path) -> None:
 
     try:
         skops.io.dump(fitted, path)
-    except Exception as error:
+    except Exception as error:  # skops raises whatever the object's own state methods raise
         raise DataError(f"{type(fitted).__name__} can not be stored without pickle", found=str(error)[:200]) from error
     _make_deterministic(path)
 

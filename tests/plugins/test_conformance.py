@@ -222,7 +222,7 @@ def says_which_column_is_missing(step: Plugin) -> None:
     for name in used or [name for name in ("whole", "text") if _is_of_group(step, name)]:
         less = frame.drop(name).lazy()
         with pytest.raises(DataError, match=f"no column '{name}'"):
-            step.apply(less, state) if state is not None else step.apply(less)  # type: ignore[attr-defined]
+            step.apply(less, state) if state is not None else step.apply(less)  # type: ignore[attr-defined]  # only transformers come here
 
 
 def says_which_column_is_missing_before_types_are_known(step: Plugin) -> None:

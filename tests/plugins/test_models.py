@@ -60,7 +60,7 @@ def test_every_estimator_of_scikit_learn_is_a_model_unless_it_is_excluded_by_rea
 def test_every_model_has_the_task_that_scikit_learn_gives_it(kind: str) -> None:
     task = {"classifier": "classification", "regressor": "regression", "cluster": "clustering"}[kind]
     of_kind = {f"sklearn.{name}" for name, _ in all_estimators(kind)} & set(names("model"))
-    assert {find("model", name).task for name in of_kind} == {task}  # type: ignore[attr-defined]
+    assert {find("model", name).task for name in of_kind} == {task}  # type: ignore[attr-defined]  # every model has one
 
 
 @pytest.mark.parametrize("name", [name for name in names("model") if name.startswith("sklearn.")])
