@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from engine.config.spec import PipelineSpec
     from engine.errors import LevadaError
     from engine.graph import Graph, Task
-    from engine.notebook import load, plan, run
+    from engine.notebook import ingest, load, plan, raw, run
     from engine.runs import Run
 
-__all__ = ["Graph", "LevadaError", "PipelineSpec", "Run", "Task", "load", "plan", "run"]
+__all__ = ["Graph", "LevadaError", "PipelineSpec", "Run", "Task", "ingest", "load", "plan", "raw", "run"]
 
 _HOMES = {
     "Graph": "engine.graph",
@@ -22,8 +22,10 @@ _HOMES = {
     "PipelineSpec": "engine.config.spec",
     "Run": "engine.runs",
     "Task": "engine.graph",
+    "ingest": "engine.notebook",
     "load": "engine.notebook",
     "plan": "engine.notebook",
+    "raw": "engine.notebook",
     "run": "engine.notebook",
 }
 

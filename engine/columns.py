@@ -1,7 +1,8 @@
 """Checks that every column a pipeline names will be there, before any data is read.
 
-In: a specification and the column names of its sources. Each step is applied to a frame of no rows whose types are not
-known; where a step needs types to say what comes out, checking stops: it never refuses what might be right.
+In: a specification and the column names of its datasets, None where they are not known yet. Each step is applied to a
+frame of no rows whose types are not known; where a step needs types to say what comes out, checking stops: it never
+refuses what might be right.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import polars as pl
 from engine.compile import roles_of
 from engine.config.spec import PipelineSpec
 from engine.errors import ConfigError, DataError, MissingColumn, nearest
-from engine.plugin import FittedTransformer, Plugin, Source, Transformer, choose, require
+from engine.plugin import FittedTransformer, Plugin, Transformer, choose, require
 from engine.validate import Path, dotted
 
 
-def check_columns(spec: PipelineSpec, sources: Mapping[str, Source]) -> None:
+def check_columns(spec: PipelineSpec, sources: Mapping[str, Sequence[str] | None]) -> None:
     """Raise ``ConfigError`` with the key's path for the first column that is named and can not be there."""
-    frames = {name: _dataset(spec, name, source) for name, source in sources.items()}
+    frames = {name: _dataset(spec, name, columns) for name, columns in sources.items()}
     view = frames[spec.view.from_]
     for number, join in enumerate(spec.view.join):
         path: Path = ("view", "join", number, "on")
@@ -77,14 +78,14 @@ def _changes_names(step: Plugin) -> bool:
         return True
 
 
-def _dataset(spec: PipelineSpec, name: str, source: Source) -> pl.LazyFrame | None:
+def _dataset(spec: PipelineSpec, name: str, columns: Sequence[str] | None) -> pl.LazyFrame | None:
     dataset, path = spec.datasets[name], ("datasets", name)
-    if source.columns is None:
+    if columns is None:
         return None
     for number, check in enumerate(dataset.expect):
-        _require(check.needs(), source.columns, (*path, "expect", number), f"in {name}")
-    frame = _steps(pl.LazyFrame(schema=dict.fromkeys(source.columns, pl.Null)), dataset.prepare, (*path, "prepare"))
-    after = list(dict.fromkeys([*source.columns, *(_names(frame) if frame is not None else ())]))
+        _require(check.needs(), columns, (*path, "expect", number), f"in {name}")
+    frame = _steps(pl.LazyFrame(schema=dict.fromkeys(columns, pl.Null)), dataset.prepare, (*path, "prepare"))
+    after = list(dict.fromkeys([*columns, *(_names(frame) if frame is not None else ())]))
     _require(dataset.key, after, (*path, "key"), f"in {name}")
     _require([dataset.time] if dataset.time else [], after, (*path, "time"), f"in {name}")
     return frame

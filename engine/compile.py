@@ -1,6 +1,6 @@
-"""From a specification and what its sources hold to one immutable graph.
+"""From a specification and what its datasets hold to one immutable graph.
 
-In: a ``PipelineSpec`` and, for each dataset, its ``Source`` (partitions and columns, no rows). Out: a ``Compiled``, whose
+In: a ``PipelineSpec`` and, for each dataset, its partitions and columns, as they were ingested. Out: a ``Compiled``, whose
 graph has one task for each partition and stage. Pure: nothing is read, equal inputs give equal graphs.
 """
 
@@ -12,14 +12,31 @@ from functools import cache
 from typing import Any
 
 from engine import digest
-from engine.config.spec import Dataset, PipelineSpec
+from engine.config.spec import PipelineSpec
 from engine.graph import Graph, Task
-from engine.plugin import PARTS, FittedTransformer, Plugin, Roles, Source
+from engine.plugin import PARTS, FittedTransformer, Plugin, Roles
 from engine.registry import describe, modules_of, name_of
-from engine.stores.artifacts import plain
+from engine.schemas import Columns
+from engine.stores.artifacts import Artifact, plain
 
 _FAN_IN = 32  # summaries that one task merges
 _IMPORTANCE = {"repeats": 3, "sample": 2_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A partition of a dataset: the piece of the source it is, and its rows, None while they are not ingested."""
+
+    source: str
+    rows: Artifact | None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a dataset holds: its partitions in order, and the columns of all of them as plain data."""
+
+    parts: tuple[Part, ...]
+    columns: Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +46,6 @@ class Compiled:
     spec: PipelineSpec
     graph: Graph
     ingest: Mapping[str, tuple[str, ...]]
-    schemas: Mapping[str, str]
     view: tuple[str, ...]
     segregation: str
     encoded: tuple[str, ...]
@@ -55,18 +71,15 @@ def roles_of(spec: PipelineSpec) -> Roles:
     return Roles(spec.problem.task, spec.problem.target, dataset.key, dataset.time)
 
 
-def compile_pipeline(
-    spec: PipelineSpec, sources: Mapping[str, Source], batches: Mapping[str, str], *, final: bool = True
-) -> Compiled:
+def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, final: bool = True) -> Compiled:
     """Return the graph of a pipeline.
 
-    ``batches`` names, for each dataset, the batch into which new partitions would go; it is no part of any key.
-    ``final`` adds what is only done for a chosen model: the test part, and the importance of features. A trial of a
-    sweep goes without.
+    A partition is a task that nobody performs: its outcome is given, by whoever ingested it. ``final`` adds what is only
+    done for a chosen model: the test part, and the importance of features. A trial of a sweep goes without.
     """
-    builder = _Builder(spec)
-    for name in _used(spec):
-        builder.ingest(name, spec.datasets[name], sources[name], batches.get(name, "none"))
+    builder = _Builder(spec, contents)
+    for name in used(spec):
+        builder.partitions(name)
     view = builder.view()
     segregation = builder.segregate(view)
     encoded = builder.encode(view, builder.assign(view, segregation))
@@ -74,10 +87,11 @@ def compile_pipeline(
     evaluation = builder.evaluate(model, encoded, final=final)
     importance = builder.importance(model, encoded) if final and spec.problem.task != "clustering" else None
     graph = Graph(builder.tasks)
-    return Compiled(spec, graph, builder.ingested, builder.schemas, view, segregation, encoded, model, evaluation, importance)
+    return Compiled(spec, graph, builder.ingested, view, segregation, encoded, model, evaluation, importance)
 
 
-def _used(spec: PipelineSpec) -> list[str]:
+def used(spec: PipelineSpec) -> list[str]:
+    """Return the datasets that the view is made of."""
     return list(dict.fromkeys([spec.view.from_, *(join.with_ for join in spec.view.join)]))
 
 
@@ -86,9 +100,9 @@ class _Builder:
     """Collects the tasks of one pipeline; each method adds those of a stage and returns their keys."""
 
     spec: PipelineSpec
+    contents: Mapping[str, Content]
     tasks: list[Task] = field(default_factory=list)
     ingested: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    schemas: dict[str, str] = field(default_factory=dict)
 
     def add(
         self,
@@ -101,27 +115,22 @@ class _Builder:
         plugins: Sequence[Plugin] = (),
         place: str = "",
     ) -> str:
-        code = _code(function, *sorted({module for plugin in plugins for module in modules_of(plugin)}))
+        code = code_of(function, plugins)
         task = Task(function, plain(params), tuple(inputs), code, label, index, place or f"artifacts/{label}")
         self.tasks.append(task)
         return task.key
 
-    def ingest(self, name: str, dataset: Dataset, source: Source, batch: str) -> None:
-        params = {"extract": describe(dataset.extract), "expect": [describe(check) for check in dataset.expect]}
+    def partitions(self, name: str) -> None:
         self.ingested[name] = tuple(
-            self.add(
-                "ingest",
-                {**params, "partition": {"name": partition.name, "fingerprint": partition.fingerprint}},
-                (),
-                f"{name}.ingest",
-                number,
-                plugins=[dataset.extract, *dataset.expect],
-                place=f"raw/{name}/batch={batch}",
-            )
-            for number, partition in enumerate(source.partitions)
+            # two files of equal contents are two partitions: the source is part of the key
+            self._given({"source": part.source, "rows": part.rows and part.rows.digest}, f"{name}.ingest", number)
+            for number, part in enumerate(self.contents[name].parts)
         )
-        sources = {"sources": [partition.name for partition in source.partitions]}
-        self.schemas[name] = self.add("schema", sources, self.ingested[name], f"{name}.schema")
+
+    def _given(self, params: dict[str, Any], label: str, index: int) -> str:
+        task = Task("ingest", plain(params), (), "", label, index, "")
+        self.tasks.append(task)
+        return task.key
 
     def view(self) -> tuple[str, ...]:
         """Add the view: steps in a row are one task a partition; a step over the whole table makes it one task in all."""
@@ -133,13 +142,13 @@ class _Builder:
         plugins = [*prepare, *spec.features]
         whole = any(step.scope == "table" for step in plugins)
         groups = [self.ingested[name]] if whole else [(key,) for key in self.ingested[name]]
-        params = {"steps": steps, "schemas": 1, "unique": [], "dataset": name}
+        params = {"steps": steps, "schema": self.contents[name].columns, "unique": [], "dataset": name}
         place = f"features/{name}/version={digest.of_value(steps)[:12]}"
         return tuple(
             self.add(
                 "transform",
                 {**params, "partitions": len(group)},
-                [*group, self.schemas[name], *sides],
+                [*group, *sides],
                 f"{name}.features",
                 number,
                 plugins=plugins,
@@ -151,8 +160,9 @@ class _Builder:
     def _side(self, name: str, unique: Sequence[str]) -> str:
         prepare, parts = self.spec.datasets[name].prepare, self.ingested[name]
         steps = [describe(step) for step in prepare]
-        params = {"steps": steps, "schemas": 1, "unique": list(unique), "dataset": name, "partitions": len(parts)}
-        return self.add("transform", params, [*parts, self.schemas[name]], f"{name}.prepare", plugins=prepare)
+        schema = self.contents[name].columns
+        params = {"steps": steps, "schema": schema, "unique": list(unique), "dataset": name, "partitions": len(parts)}
+        return self.add("transform", params, parts, f"{name}.prepare", plugins=prepare)
 
     def segregate(self, view: Sequence[str]) -> str:
         roles = roles_of(self.spec)
@@ -225,6 +235,11 @@ class _Builder:
         }
         plugins = [self.spec.model, self.spec.metric]
         return self.add("importance", params, [model, *encoded], "model.importance", plugins=plugins)
+
+
+def code_of(function: str, plugins: Sequence[Plugin]) -> str:
+    """Return the digest of the code of a stage function with its plugins."""
+    return _code(function, *sorted({module for plugin in plugins for module in modules_of(plugin)}))
 
 
 @cache

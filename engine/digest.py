@@ -7,7 +7,7 @@ the order of keys, on the process or on the machine.
 import ast
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import metadata
 from importlib.machinery import ModuleSpec
@@ -24,6 +24,7 @@ _HEX = 32
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _PROVIDERS = {"sklearn": "scikit-learn", "yaml": "PyYAML"}  # the common ones whose names differ: looking through all is slow
 _FIRST_PARTY = ("engine", "plugins")
+_OURS = Path(__file__).parents[1]
 
 
 def canonical(value: object) -> str:
@@ -49,18 +50,29 @@ def of_file(path: Path) -> str:
     return hasher.hexdigest()[:_HEX]
 
 
-def of_code(*modules: str) -> str:
+def is_ours(module: str) -> bool:
+    """Say whether a module is Levada's own or somebody else's distribution, and not the user's."""
+    top = module.partition(".")[0]
+    if _is_third_party(top):
+        return True
+    spec = _spec(module)
+    places = [spec.origin] if spec and spec.origin else list((spec and spec.submodule_search_locations) or ())
+    return bool(places) and all(Path(place).is_relative_to(_OURS / top) for place in places)
+
+
+def of_code(*modules: str, count: Callable[[str], bool] = lambda _: True) -> str:
     """Return the digest of modules' code and of all the first-party code that they import, however indirectly.
 
     First-party is ``engine``, ``plugins`` and whatever is imported from outside the installed packages (a user's own
     helper beside their plugins). What counts of a module is its syntax tree without docstrings: comments and
-    formatting do not. Of a third-party distribution the version counts.
+    formatting do not. Of a third-party distribution the version counts. Modules that ``count`` says no to are left out,
+    and what they import.
     """
     closure: dict[str, str] = {}
     todo = list(modules)
     while todo:
         name = todo.pop()
-        if name in closure:
+        if name in closure or not count(name):
             continue
         tree, imports = _module(name)
         closure[name] = tree

@@ -10,12 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.config.spec import PipelineSpec
+import polars as pl
+
+from engine.config.spec import PipelineSpec, Store
 from engine.errors import DataError
 from engine.execute import resolve
 from engine.graph import Graph, Task
-from engine.runs import Compiler, opened
-from engine.stores.catalog import Batch, Catalog, Memory, RunRecord, SqliteCatalog
+from engine.ingestion import Planned
+from engine.plugin import ROW, Transformer
+from engine.records import BATCH, PARTITION, find_batch, held_now, rows
+from engine.registry import build
+from engine.runs import Compiler, open_catalog, opened
+from engine.stages.work import explained
+from engine.stores.batches import Batch
+from engine.stores.catalog import Catalog, Memory, RunRecord
 
 
 def explain(spec: PipelineSpec) -> dict[str, Any]:
@@ -24,11 +32,24 @@ def explain(spec: PipelineSpec) -> dict[str, Any]:
     What takes the result of a task that would run is counted as if it ran too; if that result turns out as it was, it
     will not.
     """
-    with opened(spec, look=True) as (store, catalog):
-        graph = Compiler(catalog, look=True).compile(spec, final=True).graph
-        found = resolve(graph, catalog.known(task.recipe for task in graph.values()), store)
+    with opened(spec.store, look=True) as stores:
+        catalog, compiler = stores.catalog, Compiler(stores, look=True)
+        planned = compiler.plan(spec)
+        compiled, ingested = compiler.compile(spec, final=True)
+        graph = compiled.graph
+        given = {
+            key: ingested[name].outcomes[part.source]
+            for name, keys in compiled.ingest.items()
+            for key, part in zip(keys, ingested[name].content.parts, strict=True)
+            if part.rows is not None
+        }
+        found = resolve(graph, catalog.known(task.recipe for task in graph.values()), stores.files, given)
         before = {label: catalog.history(label) for label in graph.stages()}
-        reasons = {key: _reason(task, graph, found, before[task.label]) for key, task in graph.items() if key not in found}
+        reasons = {
+            key: _why_read(task, planned) if task.function == "ingest" else _reason(task, graph, found, before[task.label])
+            for key, task in graph.items()
+            if key not in found
+        }
         return {
             "pipeline": spec.name,
             "stages": [
@@ -42,6 +63,17 @@ def explain(spec: PipelineSpec) -> dict[str, Any]:
                 for label, tasks in graph.stages().items()
             ],
         }
+
+
+def _why_read(task: Task, planned: Mapping[str, Planned]) -> str:
+    """Return why a partition would be read."""
+    one, source = planned[task.label.removesuffix(".ingest")], json.loads(task.params)["source"]
+    unit = next(unit for unit in one.units if any(part.name == source for part in unit.partitions))
+    if unit.restores is not None:
+        return "its rows are no longer in the store"
+    if source in one.held:
+        return "it may have changed since it was ingested"
+    return "never ran" if not one.before else "new, or to be read in another way than before"
 
 
 def _reason(task: Task, graph: Graph, found: Mapping[str, Any], before: Sequence[Memory]) -> str:
@@ -85,9 +117,9 @@ def _counted(reasons: Iterable[str]) -> list[str]:
     return [reason if count == 1 else f"{reason} ({count} tasks)" for reason, count in counts.items()]
 
 
-def list_runs(root: Path) -> list[dict[str, Any]]:
+def list_runs(store: Store) -> list[dict[str, Any]]:
     """Return the runs of a store, newest first."""
-    catalog = _catalog(root)
+    catalog = _catalog(store)
     try:
         return [
             {
@@ -122,28 +154,98 @@ def _answer(question: Mapping[str, Any]) -> str:
     return f"{question['metric']} {question['answer']:.4f}" if question.get("answer") is not None else ""
 
 
-def lineage(root: Path, identity: str) -> dict[str, Any]:
-    """Return where a run, a batch or a result came from and what came of it, as indented lines.
+def lineage(store: Store, identity: str, where: str | None = None) -> dict[str, Any]:
+    """Return where a dataset, a run, a batch or a result came from and what came of it, as indented lines.
 
-    ``identity`` may be the beginning of an id. Raises ``DataError`` when nothing is known of it.
+    ``identity`` is the name of a dataset, an id or the beginning of one. ``where`` is an SQL condition and asks for the rows
+    of a dataset that fulfil it: the batch, the piece of the source and the number there of each. Raises ``DataError`` when
+    nothing is known of it.
     """
-    catalog = _catalog(root)
+    if where is not None:
+        return _lineage_of_rows(store, identity, where)
+    catalog = _catalog(store)
     try:
+        if of_dataset := catalog.batches(identity):
+            return _lineage_of_dataset(catalog, of_dataset)
         run = catalog.run(identity)
         if run is not None:
             results = [(0, f"{label}  {digest}") for label, digest in run.summary.get("results", {}).items()]
             title = f"run {run.id} of {run.pipeline}, {run.status}"
             return {"title": title, "from": _run_lines(run.summary), "to": results}
-        batch = next((batch for batch in catalog.batches() if batch.id.startswith(identity)), None)
+        batch = find_batch(catalog.batches(), identity)
         if batch is not None:
-            return {"title": _batch_line(batch), "from": _source_lines(batch), "to": _uses(catalog, _artifacts(catalog, batch))}
+            return {
+                "title": _batch_line(batch),
+                "from": _source_lines(batch),
+                "to": _uses(catalog, [part.loaded.artifact().digest for part in batch.partitions]),
+            }
         memory = catalog.origin(identity) if identity else None
         if memory is not None:
             title = f"{memory.label} {memory.index}: {memory.artifact.digest}"
-            return {"title": title, "from": _origins(catalog, memory), "to": _uses(catalog, [memory.artifact.digest])}
+            sources = _partitions(catalog)
+            return {"title": title, "from": _origins(catalog, memory, sources), "to": _uses(catalog, [memory.artifact.digest])}
     finally:
         catalog.close()
     raise DataError(f"nothing is known of '{identity}'", hint="`levada runs` lists runs; reports name batches")
+
+
+def _lineage_of_dataset(catalog: Catalog, batches: Sequence[Batch]) -> dict[str, Any]:
+    held = held_now(batches)
+    count = sum(one.partition.loaded.rows for one in held)
+    lines = [line for batch in batches for line in ((0, _batch_line(batch)), *((1, text) for _, text in _source_lines(batch)))]
+    digests = dict.fromkeys(one.artifact().digest for one in held)
+    title = f"dataset {batches[0].dataset}: {count:,} rows of {len({one.batch.id for one in held})} batches"
+    return {"title": title, "from": lines, "to": [*_uses(catalog, digests), *_runs_of(catalog, batches)]}
+
+
+def _lineage_of_rows(store: Store, dataset: str, where: str) -> dict[str, Any]:
+    condition = build("transformer", {"use": "filter", "where": where})
+    assert isinstance(condition, Transformer)
+    frame = rows(store, dataset)
+    with explained(f"cannot look for rows where {where}"):
+        found = condition.apply(frame).select(BATCH, PARTITION, ROW)
+        first = found.head(_SHOWN_ROWS).collect()
+        counts: dict[str, int] = dict(found.group_by(BATCH).len().collect(engine="streaming").rows())
+    count = sum(counts.values())
+    more = count - first.height
+    catalog = _catalog(store)
+    try:
+        everything = catalog.batches(dataset)
+        of_rows = [batch for batch in everything if batch.id in counts]
+        lines: list[tuple[int, str]] = []
+        for batch in of_rows:
+            own = first.filter(pl.col(BATCH) == batch.id)
+            lines.append((0, f"{_batch_line(batch)}, {counts[batch.id]:,} such"))
+            lines += [(1, f"{source}, row {row:,}") for source, row in own.select(PARTITION, ROW).rows()]
+        if more:
+            lines.append((0, f"and {more:,} rows more"))
+        digests = dict.fromkeys(one.artifact().digest for one in held_now(everything) if one.batch.id in counts)
+        rows_said = "1 row" if count == 1 else f"{count:,} rows"
+        return {
+            "title": f"{rows_said} of {dataset} where {where}",
+            "from": lines,
+            "to": [*_uses(catalog, digests), *_runs_of(catalog, of_rows)],
+            "rows": [{"batch": batch, "source": source, "row": row} for batch, source, row in first.rows()],
+            "more": more,
+        }
+    finally:
+        catalog.close()
+
+
+_SHOWN_ROWS = 20
+
+
+def _runs_of(catalog: Catalog, batches: Sequence[Batch]) -> list[tuple[int, str]]:
+    """Return the runs that used batches."""
+    wanted = {batch.id for batch in batches}
+    return [
+        (0, f"run {run.id} of {run.pipeline}, {run.status}")
+        for run in reversed(catalog.runs(_LOOKED_AT_RUNS))
+        if any(one["id"] in wanted for one in run.summary.get("lineage", {}).get("batches", []))
+    ]
+
+
+_LOOKED_AT_RUNS = 1_000
 
 
 def _run_lines(summary: Mapping[str, Any]) -> list[tuple[int, str]]:
@@ -160,35 +262,39 @@ def _batch_line(batch: Batch) -> str:
 
 
 def _source_lines(batch: Batch) -> list[tuple[int, str]]:
-    return [(0, f"{part.source}  {part.rows:,} rows, {part.quarantined:,} quarantined") for part in batch.partitions]
+    return [(0, f"{part.source}  {part.loaded.rows:,} rows, {part.quarantined:,} quarantined") for part in batch.partitions]
 
 
-def _artifacts(catalog: Catalog, batch: Batch) -> list[str]:
-    """Return the digests of the artifacts that are a batch's partitions."""
-    files = {part.digest for part in batch.partitions}
-    artifacts = [memory.artifact for memory in catalog.history(f"{batch.dataset}.ingest")]
-    return list(dict.fromkeys(one.digest for one in artifacts if one.file is not None and one.file.digest in files))
+def _partitions(catalog: Catalog) -> dict[str, list[tuple[Batch, str]]]:
+    """Return the batches and sources from which rows came, by the digest of their artifact."""
+    found: dict[str, list[tuple[Batch, str]]] = {}
+    for batch in catalog.batches():
+        for part in batch.partitions:
+            found.setdefault(part.loaded.artifact().digest, []).append((batch, part.source))
+    return found
 
 
-def _origins(catalog: Catalog, memory: Memory, depth: int = 0, seen: set[str] | None = None) -> list[tuple[int, str]]:
-    """Return what a result was made of, back to the files, each stage once."""
-    seen = set() if seen is None else seen
-    lines = []
-    for content in memory.contents:
-        source = catalog.origin(content)
-        if source is None or source.label in seen:
-            continue
-        seen.add(source.label)
-        count = sum(1 for other in memory.contents if (found := catalog.origin(other)) and found.label == source.label)
-        note = f" and {count - 1} more" if count > 1 else ""
-        lines.append((depth, f"{source.label}{note}  {_file_of(source) or source.artifact.digest}"))
-        lines += _origins(catalog, source, depth + 1, seen)
+def _origins(catalog: Catalog, memory: Memory, sources: Mapping[str, Sequence[tuple[Batch, str]]]) -> list[tuple[int, str]]:
+    """Return what a result was made of: the stages, from the last to the first, then every batch with its source."""
+    lines: list[tuple[int, str]] = []
+    seen, stages, batches = {memory.memo}, dict[str, int](), dict[str, tuple[Batch, list[str]]]()
+    level = [memory]
+    while level:
+        above: list[Memory] = []
+        for content in dict.fromkeys(content for one in level for content in one.contents):
+            for batch, source in sources.get(content, ()):
+                batches.setdefault(batch.id, (batch, []))[1].append(source)
+            origin = catalog.origin(content) if content not in sources else None
+            if origin is not None and origin.memo not in seen:
+                seen.add(origin.memo)
+                stages[origin.label] = stages.get(origin.label, 0) + 1
+                above.append(origin)
+        level = above
+    lines += [(0, f"{label}  {count} result{'s' * (count > 1)}") for label, count in stages.items()]
+    for batch, names in sorted(batches.values(), key=lambda pair: (pair[0].dataset, pair[0].sequence)):
+        lines.append((0, _batch_line(batch)))
+        lines += [(1, source) for source in dict.fromkeys(names)]
     return lines
-
-
-def _file_of(memory: Memory) -> str:
-    """Return the piece of the source that an ingested partition came from, nothing for other results."""
-    return str(json.loads(memory.params)["partition"]["name"]) if memory.label.endswith(".ingest") else ""
 
 
 def _uses(catalog: Catalog, contents: Iterable[str]) -> list[tuple[int, str]]:
@@ -207,8 +313,8 @@ def _uses(catalog: Catalog, contents: Iterable[str]) -> list[tuple[int, str]]:
     return lines
 
 
-def _catalog(root: Path) -> SqliteCatalog:
-    file = root / "catalog.sqlite"
-    if not file.exists():
-        raise DataError(f"there is no store at {root}", hint="run a pipeline first, or name the store with store.root=…")
-    return SqliteCatalog(file)
+def _catalog(store: Store) -> Catalog:
+    if store.kind == "local" and not (Path(store.root) / "catalog.sqlite").exists():
+        where = Path(store.root).absolute()
+        raise DataError(f"there is no store at {where}", hint="run a pipeline first, or name the store with store.root=…")
+    return open_catalog(store)

@@ -25,6 +25,15 @@ Secret = SecretStr
 """Text that prints as stars: a password, a token, a URI with either. ``get_secret_value()`` hands it to a driver."""
 
 
+_PASSWORD = re.compile(r"(?<=://)([^/@]*:)[^/]*(?=@)")
+
+
+def masked(secret: Secret) -> str:
+    """Return a secret as it may be shown and kept: an address without its password, else stars."""
+    text = secret.get_secret_value()
+    return _PASSWORD.sub(r"\1***", text) if "://" in text else "***"
+
+
 def new_id() -> str:
     """Return a UUIDv7 (RFC 9562): ids sort by the time at which they were made, to a fraction of a millisecond."""
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)

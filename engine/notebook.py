@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from engine.config.compose import load
+import polars as pl
+
+from engine.config.compose import load, load_store
 from engine.config.spec import PipelineSpec
 from engine.errors import LevadaError
 from engine.explain import explain
+from engine.plugin import Window
+from engine.records import rows
 from engine.report import render_run
-from engine.runs import Run, run_pipeline
+from engine.runs import Ingestion, Run, ingest_pipeline, run_pipeline
 from engine.sweep import Sweep, Trial, run_sweep
 
-__all__ = ["Plan", "load", "plan", "report", "run", "sweep"]
+__all__ = ["Plan", "ingest", "load", "plan", "raw", "report", "run", "sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,23 @@ def run(pipeline: PipelineSpec | str, *overrides: str) -> Run:
     return found
 
 
+def ingest(
+    pipeline: PipelineSpec | str,
+    *overrides: str,
+    datasets: Sequence[str] | None = None,
+    since: str | None = None,
+    until: str | None = None,
+) -> Ingestion:
+    """Bring what is new in a pipeline's sources into the raw store, of all its datasets or of some: ``ingest("flights")``.
+
+    ``since`` (included) and ``until`` (excluded) ask for a range, as ``levada ingest`` does. Raises the first failure;
+    what does not depend on it is ingested.
+    """
+    found = ingest_pipeline(_specified(pipeline, overrides)[0], datasets, Window(since=since, until=until))
+    found.raise_failure()
+    return found
+
+
 def sweep(pipeline: str, *trials: Sequence[str]) -> Sweep:
     """Run several variants of a pipeline as one graph: ``sweep("penguins", ["model=ridge"], ["model=random_forest"])``."""
     found = []
@@ -66,6 +87,15 @@ def sweep(pipeline: str, *trials: Sequence[str]) -> Sweep:
         except LevadaError as error:
             found.append(Trial(number, given, error))
     return run_sweep(found)
+
+
+def raw(dataset: str, *overrides: str) -> pl.LazyFrame:
+    """Return the rows of a dataset as they were ingested: ``raw("flights").filter(pl.col("carrier") == "UA").collect()``.
+
+    Three columns more say where each row is from: ``__batch__`` (id), ``__partition__`` (the file or range) and ``__row__``
+    (its number there, from 1). ``overrides`` name the store when it is another: ``raw("flights", "store.root=elsewhere")``.
+    """
+    return rows(load_store(overrides), dataset)
 
 
 def report(found: Run) -> str:

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from engine.errors import ConfigError, unknown
+from engine.names import Secret, masked
 from engine.plugin import Plugin
 from engine.validate import Path as KeyPath
 from engine.validate import dotted, validated
@@ -163,12 +164,26 @@ def build(kind: str, node: object, path: KeyPath = ()) -> Plugin:
 
 
 def describe(plugin: Plugin) -> dict[str, Any]:
-    """Return the plain data from which ``build`` makes an equal plugin: every parameter, defaults included."""
+    """Return the plain data from which ``build`` makes an equal plugin: every parameter, defaults included.
+
+    Secrets are masked: what is described goes into keys, records and reports. ``secrets_of`` has them.
+    """
     inner = {alias: getattr(plugin, name) for name, alias in _fields(type(plugin)) if alias in _inner_kinds(type(plugin))}
     parameters = plugin.model_dump(
         mode="json", by_alias=True, exclude={name for name, alias in _fields(type(plugin)) if alias in inner}
     )
-    return {"use": name_of(type(plugin)), **parameters, **{key: describe(value) for key, value in inner.items()}}
+    hidden = {key: masked(value) for key, value in _secrets(plugin)}
+    return {"use": name_of(type(plugin)), **parameters, **hidden, **{key: describe(value) for key, value in inner.items()}}
+
+
+def secrets_of(plugin: Plugin) -> dict[str, str]:
+    """Return the secret parameters of a plugin by key, in clear: for a worker, never for a record."""
+    return {key: value.get_secret_value() for key, value in _secrets(plugin)}
+
+
+def _secrets(plugin: Plugin) -> list[tuple[str, Secret]]:
+    values = [(alias, getattr(plugin, name)) for name, alias in _fields(type(plugin))]
+    return [(alias, value) for alias, value in values if isinstance(value, Secret)]
 
 
 def name_of(plugin: type[Plugin]) -> str:
@@ -191,7 +206,7 @@ def _entry_point_of(plugin: type[Plugin]) -> str | None:
 def modules_of(plugin: Plugin) -> set[str]:
     """Return the modules of a plugin and of the plugins that are its parameters: the code that it runs."""
     inner = (getattr(plugin, name) for name, alias in _fields(type(plugin)) if alias in _inner_kinds(type(plugin)))
-    return {type(plugin).__module__}.union(*(modules_of(value) for value in inner))
+    return {type(plugin).__module__, *plugin.modules()}.union(*(modules_of(value) for value in inner))
 
 
 def _fields(plugin: type[Plugin]) -> list[tuple[str, str]]:

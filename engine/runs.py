@@ -6,7 +6,6 @@ batches made visible, the run recorded.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
@@ -20,18 +19,20 @@ from typing import Any
 import polars as pl
 
 from engine import digest
+from engine.bus import Bus, CatalogBus, announce
 from engine.columns import check_columns
-from engine.compile import Compiled, compile_pipeline
-from engine.config.spec import Dataset, PipelineSpec
-from engine.errors import Interrupted, LevadaError
-from engine.execute import Execution, Outcome, Watcher, execute
-from engine.graph import Graph, Task
+from engine.compile import Compiled, compile_pipeline, used
+from engine.config.spec import Dataset, PipelineSpec, Store
+from engine.errors import Interrupted, LevadaError, unknown
+from engine.execute import All, Execution, Outcome, Watcher, Workers, execute
+from engine.graph import Graph
+from engine.ingestion import Ingested, Planned, definition_of, foreseen, ingest, plan_dataset
 from engine.names import new_id
-from engine.plugin import Source, SourcePartition
-from engine.registry import describe
-from engine.stores.artifacts import Artifact, ArtifactStore, store_at
-from engine.stores.catalog import BatchPartition, Catalog, RunRecord, SqliteCatalog
-from engine.summary import summarize
+from engine.plugin import ALL, Window
+from engine.stores.artifacts import ArtifactStore, store_at
+from engine.stores.catalog import Catalog, RunRecord
+from engine.stores.sqlite import SqliteCatalog
+from engine.summary import ingest_summary, summarize
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -91,54 +92,106 @@ class Run:
         return f"<table><caption>{title}</caption><tr><th>part</th><th>metric</th><th>value</th></tr>{rows}</table>"
 
 
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The open stores of a pipeline: files, the catalog, the bus."""
+
+    files: ArtifactStore
+    catalog: Catalog
+    bus: Bus
+
+
 @contextmanager
-def opened(spec: PipelineSpec, *, look: bool = False) -> Iterator[tuple[ArtifactStore, Catalog]]:
-    """Open the store of a pipeline for the time of the context. To ``look`` only makes no store where there is none."""
-    root = Path(spec.store.root).absolute()
-    file = root / "catalog.sqlite"
-    catalog = SqliteCatalog(None if look and not file.exists() else file)
+def opened(store: Store, *, look: bool = False) -> Iterator[Stores]:
+    """Open the store that a pipeline names for the time of the context. To ``look`` only makes none where there is none."""
+    catalog = open_catalog(store, look=look)
     try:
-        yield store_at(root), catalog
+        bus = CatalogBus(catalog)
+        if not look:
+            announce(catalog, bus)  # what a process that ended too soon has left
+        uri = store.uri if store.kind == "mongo" else None
+        yield Stores(store_at(Path(store.root).absolute(), uri, store.database), catalog, bus)
     finally:
         catalog.close()
 
 
-class Compiler:
-    """Compiles pipelines against one catalog; what their sources hold is looked up once for each dataset.
+def open_catalog(store: Store, *, look: bool = False) -> Catalog:
+    """Open the catalog of a store; to ``look`` only is given an empty one where there is none."""
+    if store.uri is not None and store.kind == "mongo":
+        from engine.stores.mongo_catalog import MongoCatalog
 
-    To ``look`` only is to leave the catalog as it is: no batch is opened for what is new.
+        return MongoCatalog(store.uri, store.database)
+    file = Path(store.root).absolute() / "catalog.sqlite"
+    return SqliteCatalog(None if look and not file.exists() else file)
+
+
+class Compiler:
+    """Plans, ingests and compiles pipelines against one store; what they share is planned and ingested once.
+
+    To ``look`` only is to leave the catalog as it is.
     """
 
-    def __init__(self, catalog: Catalog, *, look: bool = False) -> None:
-        self._catalog, self._look = catalog, look
-        self._sources: dict[str, Source] = {}
-        self._batches: dict[str, str] = {}
+    def __init__(self, stores: Stores, *, look: bool = False) -> None:
+        self._stores, self._look = stores, look
+        self._planned: dict[str, Planned] = {}
+        self._ingested: dict[str, Ingested] = {}
 
-    def compile(self, spec: PipelineSpec, *, final: bool) -> Compiled:
-        """Return the compiled pipeline. Raises ``ConfigError`` for columns that can not be there, ``DataError`` for sources."""
-        sources = {name: self._source(name, dataset) for name, dataset in spec.datasets.items()}
+    def plan(self, spec: PipelineSpec) -> dict[str, Planned]:
+        """Return what is new of each dataset that a pipeline uses, and check the columns that it names.
+
+        Raises ``ConfigError`` for columns that can not be there, and what is wrong with a source.
+        """
+        planned = {name: self._plan(name, spec.datasets[name]) for name in used(spec)}
         with spec.origin.placed():
-            check_columns(spec, sources)
-            return compile_pipeline(spec, sources, self._batches, final=final)
+            check_columns(spec, {name: one.names for name, one in planned.items()})
+        return planned
 
-    def _source(self, name: str, dataset: Dataset) -> Source:
-        definition = digest.of_value([name, dataset.mode, describe(dataset.extract)])
-        if definition not in self._sources:
-            self._sources[definition] = plan_source(name, dataset, self._catalog)
-            if not self._look and name not in self._batches:
-                self._batches[name] = self._catalog.open_batch(name, new_id())
-        return self._sources[definition]
+    def _plan(self, name: str, dataset: Dataset) -> Planned:
+        key = _key(name, dataset)
+        if key not in self._planned:
+            stores = self._stores
+            self._planned[key] = plan_dataset(name, dataset, stores.files, stores.catalog, look=self._look)
+        return self._planned[key]
+
+    def ingest(
+        self, specs: Sequence[PipelineSpec], workers: Workers, *, run: str, keep_going: bool, watchers: Sequence[Watcher]
+    ) -> None:
+        """Ingest what is new of all datasets that the pipelines use."""
+        wanted = {
+            _key(name, spec.datasets[name]): self._plan(name, spec.datasets[name]) for spec in specs for name in used(spec)
+        }
+        keys = [key for key in wanted if key not in self._ingested]
+        stores = self._stores
+        found = ingest(
+            [wanted[key] for key in keys],
+            stores.files,
+            stores.catalog,
+            stores.bus,
+            workers,
+            run=run,
+            keep_going=keep_going,
+            watchers=watchers,
+        )
+        self._ingested |= dict(zip(keys, found, strict=True))
+
+    def compile(self, spec: PipelineSpec, *, final: bool) -> tuple[Compiled, dict[str, Ingested]]:
+        """Return the compiled pipeline, and what came of its datasets; without ``ingest`` before, what would come of them."""
+        ingested = {name: self._content(name, spec.datasets[name]) for name in used(spec)}
+        with spec.origin.placed():
+            contents = {name: one.content for name, one in ingested.items()}
+            return compile_pipeline(spec, contents, final=final), ingested
+
+    def settle(self) -> None:
+        """Take note that what was ingested has been told of: for what is compiled from now on it was there before."""
+        self._ingested = {key: one.settled() for key, one in self._ingested.items()}
+
+    def _content(self, name: str, dataset: Dataset) -> Ingested:
+        key = _key(name, dataset)
+        return self._ingested[key] if key in self._ingested else foreseen(self._planned[key], self._stores.files)
 
 
-def plan_source(name: str, dataset: Dataset, catalog: Catalog) -> Source:
-    """Return the partitions of a dataset: those of the source and, for ``append``, those ingested before that are gone."""
-    found = dataset.extract.plan()
-    if dataset.mode == "snapshot":
-        return found
-    ingested = [part for batch in catalog.batches(name) for part in batch.partitions]  # the latest version of each last
-    gone = {part.source: SourcePartition(part.source, part.fingerprint) for part in ingested if not Path(part.source).exists()}
-    present = gone | {partition.name: partition for partition in found.partitions}
-    return Source(tuple(present[source] for source in sorted(present)), found.columns)
+def _key(name: str, dataset: Dataset) -> str:
+    return digest.of_value([name, dataset.mode, dataset.on_change, dataset.on_drift, definition_of(dataset)])
 
 
 def run_pipeline(spec: PipelineSpec, *, overrides: Sequence[str] = (), watchers: Sequence[Watcher] = ()) -> Run:
@@ -146,84 +199,126 @@ def run_pipeline(spec: PipelineSpec, *, overrides: Sequence[str] = (), watchers:
 
     Raises ``ConfigError`` or ``DataError`` when it can not begin, ``Interrupted`` on Ctrl-C.
     """
-    with opened(spec) as (store, catalog):
-        compiled = Compiler(catalog).compile(spec, final=True)
-        return run_compiled([compiled], store, catalog, overrides=[overrides], watchers=watchers)[0]
+    with opened(spec.store) as stores, workers_of(spec, watchers) as workers:
+        compiler = Compiler(stores)
+        compiler.plan(spec)
+        return run_compiled(compiler, [spec], stores, workers, final=True, overrides=[overrides], watchers=watchers)[0]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Ingestion:
+    """What came of ``levada ingest``: plain data, and what went wrong."""
+
+    summary: Mapping[str, Any]
+    errors: Sequence[LevadaError]
+
+    def raise_failure(self) -> None:
+        """Raise the first failure, if there is one."""
+        for error in self.errors:
+            raise error
+
+
+def ingest_pipeline(
+    spec: PipelineSpec,
+    names: Sequence[str] | None = None,
+    window: Window = ALL,
+    *,
+    watchers: Sequence[Watcher] = (),
+) -> Ingestion:
+    """Ingest what is new of the datasets of a pipeline, of all or of those named; one that fails does not stop the others.
+
+    Raises ``UnknownName`` for a dataset that the pipeline does not have, ``Interrupted`` on Ctrl-C.
+    """
+    wanted = list(spec.datasets) if names is None else list(dict.fromkeys(names))
+    for name in wanted:
+        if name not in spec.datasets:
+            raise unknown("dataset", name, spec.datasets, where="datasets")
+    errors: dict[str, LevadaError] = {}
+    with opened(spec.store) as stores, workers_of(spec, watchers) as workers, spec.origin.placed():
+        with recorded(stores.catalog, [spec.name]) as (record,):
+            planned = []
+            for name in wanted:
+                try:
+                    planned.append(plan_dataset(name, spec.datasets[name], stores.files, stores.catalog, window))
+                except LevadaError as error:
+                    errors[name] = error
+            found = ingest(
+                planned,
+                stores.files,
+                stores.catalog,
+                stores.bus,
+                workers,
+                run=record.id,
+                keep_going=spec.keep_going,
+                watchers=watchers,
+            )
+        failures = [*errors.values(), *(error for one in found for error in one.failures())]
+        summary = ingest_summary(spec, found, errors, record)
+        _end(stores.catalog, record, summary["status"], summary)
+    return Ingestion(summary, failures)
+
+
+def workers_of(spec: PipelineSpec, watchers: Sequence[Watcher]) -> Workers:
+    """Return the workers that a pipeline asks for; nothing is started yet."""
+    return Workers(spec.executor, All(watchers).note)
 
 
 def run_compiled(
-    compiled: Sequence[Compiled],
-    store: ArtifactStore,
-    catalog: Catalog,
+    compiler: Compiler,
+    specs: Sequence[PipelineSpec],
+    stores: Stores,
+    workers: Workers,
     *,
+    final: bool,
     overrides: Sequence[Sequence[str]],
     watchers: Sequence[Watcher] = (),
 ) -> list[Run]:
-    """Execute the union of graphs once, and return a run for each."""
-    graph = Graph(task for one in compiled for task in one.graph.values())
-    ids, spec, started = [new_id() for _ in compiled], compiled[0].spec, time.time()
+    """Ingest what is new, execute the union of the pipelines' graphs once, and return a run for each."""
+    catalog, keep_going = stores.catalog, specs[0].keep_going
+    with recorded(catalog, [spec.name for spec in specs]) as records:
+        run = records[0].id
+        compiler.ingest(specs, workers, run=run, keep_going=keep_going, watchers=watchers)
+        compiled = [compiler.compile(spec, final=final) for spec in specs]
+        graph = Graph(task for one, _ in compiled for task in one.graph.values())
+        given = {key: outcome for one, ingested in compiled for key, outcome in _given(one, ingested).items()}
+        execution = execute(
+            graph, stores.files, catalog, workers, run=run, keep_going=keep_going, watchers=watchers, given=given
+        )
+    compiler.settle()
+    runs = []
+    for record, (one, ingested), words in zip(records, compiled, overrides, strict=True):
+        own = Execution(one.graph, {key: execution.outcomes[key] for key in one.graph})
+        summary = summarize(one, own, ingested, record, words, time.time() - record.started)
+        _end(catalog, record, summary["status"], summary)
+        runs.append(Run(summary, one, own, stores.files))
+    return runs
+
+
+def _given(compiled: Compiled, ingested: Mapping[str, Ingested]) -> dict[str, Outcome]:
+    """Return the outcomes of a graph's partitions."""
+    return {
+        key: ingested[name].outcomes[part.source]
+        for name, keys in compiled.ingest.items()
+        for key, part in zip(keys, ingested[name].content.parts, strict=True)
+    }
+
+
+@contextmanager
+def recorded(catalog: Catalog, pipelines: Sequence[str]) -> Iterator[list[RunRecord]]:
+    """Record that runs have begun and, if they do not end by themselves, how they ended. Who opens it records a good end."""
+    started = time.time()
     process = {"process": os.getpid(), "host": platform.node()}
-    records = [
-        RunRecord(run_id, one.spec.name, "running", started, summary=process) for run_id, one in zip(ids, compiled, strict=True)
-    ]
+    records = [RunRecord(new_id(), name, "running", started, summary=process) for name in pipelines]
     for record in records:
         catalog.save_run(record)
-    batches = _Batches(compiled, catalog, ids[0])
     try:
-        execution = execute(
-            graph,
-            store,
-            catalog,
-            spec.executor,
-            run=ids[0],
-            keep_going=spec.keep_going,
-            watchers=[batches, *watchers],
-        )
+        yield records
     except BaseException as error:  # whatever it is, the record says how it ended, and it goes on its way
         status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
         for record in records:
             _end(catalog, record, status, {"message": str(error)})
         raise
-    runs, committed = [], catalog.batches()
-    for record, one, given in zip(records, compiled, overrides, strict=True):
-        own = Execution(one.graph, {key: execution.outcomes[key] for key in one.graph})
-        summary = summarize(one, own, record, given, committed, time.time() - started)
-        _end(catalog, record, summary["status"], summary)
-        runs.append(Run(summary, one, own, store))
-    return runs
 
 
 def _end(catalog: Catalog, record: RunRecord, status: str, summary: Mapping[str, Any]) -> None:
     catalog.save_run(RunRecord(record.id, record.pipeline, status, record.started, time.time(), dict(summary)))
-
-
-class _Batches(Watcher):
-    """Makes a dataset's new partitions visible as one batch, once all are there and agree on a schema."""
-
-    def __init__(self, compiled: Sequence[Compiled], catalog: Catalog, run: str) -> None:
-        self._catalog, self._run = catalog, run
-        self._datasets = {key: (name, one.ingest[name]) for one in compiled for name, key in one.schemas.items()}
-        self._partitions: dict[str, BatchPartition] = {}
-
-    def ended(self, task: Task, outcome: Outcome) -> None:
-        if task.function == "ingest" and outcome.artifact is not None:
-            self._partitions[task.key] = _partition(task, outcome.artifact)
-        elif task.key in self._datasets and outcome.artifact is not None:
-            name, keys = self._datasets[task.key]
-            self._catalog.commit_batch(name, [self._partitions[key] for key in keys], self._run)
-
-
-def _partition(task: Task, artifact: Artifact) -> BatchPartition:
-    """Return what a batch says of one of its files. An ingested partition always has one."""
-    if artifact.file is None:
-        raise LevadaError(f"{task.label} left no file")
-    source = json.loads(task.params)["partition"]
-    return BatchPartition(
-        source["name"],
-        source["fingerprint"],
-        artifact.file.path,
-        artifact.file.digest,
-        artifact.rows or 0,
-        artifact.file.bytes,
-        artifact.data()["quarantined"],
-    )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from typing import Any
 
 from engine.compile import Compiled
+from engine.config.spec import PipelineSpec
+from engine.errors import LevadaError
 from engine.execute import Execution
 from engine.graph import Task
+from engine.ingestion import Ingested
 from engine.registry import describe, name_of
-from engine.stores.catalog import Batch, RunRecord
+from engine.schemas import shown
+from engine.stores.batches import Batch, BatchPartition
+from engine.stores.catalog import RunRecord
 
 _REPORTED = ("levada", "polars", "scikit-learn", "dask", "hydra-core", "numpy", "skops")
 
@@ -23,9 +27,9 @@ _REPORTED = ("levada", "polars", "scikit-learn", "dask", "hydra-core", "numpy", 
 def summarize(
     compiled: Compiled,
     execution: Execution,
+    ingested: Mapping[str, Ingested],
     record: RunRecord,
     overrides: Sequence[str],
-    batches: Sequence[Batch],
     seconds: float,
 ) -> dict[str, Any]:
     """Return everything there is to say about a run. Keys whose tasks did not end well are empty, not absent."""
@@ -33,7 +37,6 @@ def summarize(
     metrics = {part: found["metrics"] for part, found in evaluation.items()}
     segregation = _data(execution, compiled.segregation) or {}
     failures = execution.failures()
-    used = _batches(compiled, execution, batches)
     return {
         "id": record.id,
         "pipeline": record.pipeline,
@@ -45,15 +48,15 @@ def summarize(
         "model": describe(compiled.spec.model),
         "stages": stages(execution),
         "edges": [list(edge) for edge in execution.graph.edges()],
-        "datasets": [_dataset(compiled, execution, name, used.get(name, [])) for name in compiled.ingest],
+        "datasets": [dataset_summary(one, compiled.spec.datasets[name].mode) for name, one in ingested.items()],
         "split": segregation.get("split", []),
-        "warnings": segregation.get("warnings", []) + _ingest_warnings(compiled, execution),
+        "warnings": segregation.get("warnings", []) + ingest_warnings(ingested.values()),
         "features": _features(compiled, execution),
         "metrics": metrics,
         "evaluation": evaluation,
         "importance": (compiled.importance and _data(execution, compiled.importance)) or [],
         "lineage": {
-            "batches": [_lineage(batch) for found in used.values() for batch in found],
+            "batches": [_lineage(batch, parts) for one in ingested.values() for batch, parts in _batches(one)],
             "versions": versions(),
             "commit": commit(),
         },
@@ -117,42 +120,79 @@ def _evaluation(compiled: Compiled, execution: Execution) -> dict[str, Any]:
     return {part: data for part, data in found.items() if data is not None}
 
 
-def _dataset(compiled: Compiled, execution: Execution, name: str, batches: Sequence[Batch]) -> dict[str, Any]:
-    ingested = [artifact for key in compiled.ingest[name] if (artifact := execution.artifact(key)) is not None]
-    told = [artifact.data() for artifact in ingested]
-    schema = _data(execution, compiled.schemas[name]) or {}
+def dataset_summary(ingested: Ingested, mode: str) -> dict[str, Any]:
+    """Return what there is to say of a dataset: its batches, rows, columns, what is new, and what went to quarantine."""
+    held = [one.partition for one in ingested.held]
     reasons: dict[str, int] = {}
-    for reason in (reason for one in told for reason in one["reasons"] if reason["on_fail"] != "warn"):
-        reasons[reason["check"]] = reasons.get(reason["check"], 0) + reason["rows"]
+    for reason in (reason for one in held for reason in one.reasons if reason.on_fail != "warn"):
+        reasons[reason.check] = reasons.get(reason.check, 0) + reason.rows
     return {
-        "name": name,
-        "mode": compiled.spec.datasets[name].mode,
+        "name": ingested.name,
+        "mode": mode,
         "batches": [
-            {"id": batch.id, "sequence": batch.sequence, "rows": batch.rows, "partitions": len(batch.partitions)}
-            for batch in batches
+            {
+                "id": batch.id,
+                "sequence": batch.sequence,
+                "rows": sum(one.loaded.rows for one in parts),
+                "partitions": len(parts),
+            }
+            for batch, parts in _batches(ingested)
         ],
-        "rows": sum(artifact.rows or 0 for artifact in ingested),
-        "quarantined": sum(one["quarantined"] for one in told),
-        "partitions": len(compiled.ingest[name]),
-        "columns": schema.get("columns", []),
+        "new": len(ingested.new),
+        "new_rows": sum(batch.rows for batch in ingested.new),
+        "new_quarantined": sum(batch.quarantined for batch in ingested.new),
+        "rows": ingested.rows,
+        "quarantined": sum(one.quarantined for one in held),
+        "partitions": len(held),
+        "columns": shown(ingested.content.columns),
         "reasons": [{"check": check, "rows": rows} for check, rows in reasons.items()],
+        "drift": list(ingested.notes),
+        "failures": [str(error) for error in ingested.failures()],
     }
 
 
-def _ingest_warnings(compiled: Compiled, execution: Execution) -> list[dict[str, str]]:
+def ingest_summary(
+    spec: PipelineSpec, ingested: Sequence[Ingested], errors: Mapping[str, LevadaError], record: RunRecord
+) -> dict[str, Any]:
+    """Return everything there is to say about an ingestion; ``errors`` are of datasets that could not begin."""
+    found = [dataset_summary(one, spec.datasets[one.name].mode) for one in ingested]
+    empty = {"batches": [], "new": 0, "new_rows": 0, "new_quarantined": 0, "rows": 0, "quarantined": 0, "partitions": 0}
+    more: dict[str, list[Any]] = {"columns": [], "reasons": [], "drift": []}
+    found += [
+        {"name": name, "mode": spec.datasets[name].mode, **empty, **more, "failures": [str(error)]}
+        for name, error in errors.items()
+    ]
+    failures = [*errors.values(), *(error for one in ingested for error in one.failures())]
+    return {
+        "id": record.id,
+        "pipeline": record.pipeline,
+        "kind": "ingest",
+        "status": "failed" if failures else "done",
+        "started": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds"),
+        "datasets": sorted(found, key=lambda one: list(spec.datasets).index(one["name"])),
+        "warnings": ingest_warnings(ingested),
+        "failures": [{"message": str(error), "exit_code": error.exit_code} for error in failures],
+    }
+
+
+def ingest_warnings(ingested: Iterable[Ingested]) -> list[dict[str, str]]:
+    """Return what a person should know of rows that broke rules and of columns that changed."""
     found = []
-    for name, keys in compiled.ingest.items():
-        told = [artifact.data() for key in keys if (artifact := execution.artifact(key)) is not None]
-        quarantined = sum(one["quarantined"] for one in told)
+    for one in ingested:
+        quarantined = sum(held.partition.quarantined for held in one.held)
         if quarantined:
-            message = f"{_rows(quarantined)} of {name} broke a rule and went to quarantine"
-            advice = "the report's data table has the rules; mend the source, or the rule"
+            message = f"{_rows(quarantined)} of {one.name} went to quarantine"
+            advice = f"`levada quarantine {one.name}` says why"
             found.append({"code": "quarantined", "message": message, "advice": advice})
-        warned = [reason for one in told for reason in one["reasons"] if reason["on_fail"] == "warn"]
-        for check in dict.fromkeys(reason["check"] for reason in warned):
-            rows = sum(reason["rows"] for reason in warned if reason["check"] == check)
-            message = f"{_rows(rows)} of {name} broke the rule: {check}"
+        warned: dict[str, int] = {}
+        for reason in (reason for held in one.held for reason in held.partition.reasons if reason.on_fail == "warn"):
+            warned[reason.check] = warned.get(reason.check, 0) + reason.rows
+        for check, rows in warned.items():
+            message = f"{_rows(rows)} of {one.name} broke the rule: {check}"
             found.append({"code": "rule_broken", "message": message, "advice": "they were kept, as on_fail: warn says"})
+        for note in dict.fromkeys([*(line for held in one.held for line in held.batch.drift), *one.notes]):
+            advice = f"taken in as datasets.{one.name}.on_drift says"
+            found.append({"code": "drift", "message": note, "advice": advice})
     return found
 
 
@@ -165,28 +205,21 @@ def _features(compiled: Compiled, execution: Execution) -> dict[str, Any]:
     return {"used": encoded.get("features", []), "left_out": encoded.get("left_out", [])}
 
 
-def _batches(compiled: Compiled, execution: Execution, batches: Sequence[Batch]) -> dict[str, list[Batch]]:
-    """Return the batches whose files the run has used, by dataset."""
-    used = {
-        (json.loads(execution.graph[key].params)["partition"]["name"], artifact.file.digest)
-        for keys in compiled.ingest.values()
-        for key in keys
-        if (artifact := execution.artifact(key)) is not None and artifact.file is not None
-    }
-    found: dict[str, list[Batch]] = {}
-    for batch in batches:
-        if batch.dataset in compiled.ingest and any((part.source, part.digest) in used for part in batch.partitions):
-            found.setdefault(batch.dataset, []).append(batch)
-    return found
+def _batches(ingested: Ingested) -> list[tuple[Batch, list[BatchPartition]]]:
+    """Return the batches that a dataset is made of now, each with the partitions that count, in their order."""
+    found: dict[str, tuple[Batch, list[BatchPartition]]] = {}
+    for held in ingested.held:
+        found.setdefault(held.batch.id, (held.batch, []))[1].append(held.partition)
+    return sorted(found.values(), key=lambda pair: pair[0].sequence)
 
 
-def _lineage(batch: Batch) -> dict[str, Any]:
+def _lineage(batch: Batch, parts: Sequence[BatchPartition]) -> dict[str, Any]:
     return {
         "dataset": batch.dataset,
         "id": batch.id,
         "sequence": batch.sequence,
         "created": datetime.fromtimestamp(batch.created, UTC).isoformat(timespec="seconds"),
-        "sources": [part.source for part in batch.partitions],
+        "sources": [part.source for part in parts],
     }
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.compile import Compiled, ranking_part
+from engine.compile import ranking_part
 from engine.config.spec import PipelineSpec
 from engine.errors import LevadaError, Unsuitable
 from engine.execute import Execution, Watcher
 from engine.graph import Graph
 from engine.names import new_id
 from engine.registry import name_of
-from engine.runs import Compiler, Run, opened, run_compiled
+from engine.runs import Compiler, Run, opened, run_compiled, workers_of
 from engine.summary import stages
 
 
@@ -67,35 +67,37 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
     if not specs:
         raise next(iter(errors.values()))
     overrides = {trial.number: trial.overrides for trial in trials}
-    with opened(next(iter(specs.values()))) as (store, catalog):
-        compiler = Compiler(catalog)
-        compiled = _compile(compiler, specs, errors)
-        given = [overrides[number] for number in compiled]
-        found = run_compiled(list(compiled.values()), store, catalog, overrides=given, watchers=watchers)
-        runs = dict(zip(compiled, found, strict=True))
+    first = next(iter(specs.values()))
+    with opened(first.store) as stores, workers_of(first, watchers) as workers:
+        compiler = Compiler(stores)
+        able = _planned(compiler, specs, errors)
+        given = [overrides[number] for number in able]
+        found = run_compiled(compiler, list(able.values()), stores, workers, final=False, overrides=given, watchers=watchers)
+        runs = dict(zip(able, found, strict=True))
         errors |= {number: run.execution.failures()[0][1] for number, run in runs.items() if run.execution.failures()}
         entries = [_entry(trial, runs.get(trial.number), errors.get(trial.number)) for trial in trials]
         ranked = rank(entries, found[0].summary["question"])
         best = ranked[0]["number"] if ranked[0]["status"] == "done" else None
         last = None
         if final and best is not None:
-            whole = compiler.compile(specs[best], final=True)
-            last = run_compiled([whole], store, catalog, overrides=[overrides[best]], watchers=watchers)[0]
+            given = [overrides[best]]
+            last = run_compiled(compiler, [specs[best]], stores, workers, final=True, overrides=given, watchers=watchers)[0]
     judged = last or (runs[best] if best is not None else found[0])
     return Sweep(_summary(ranked, best, judged, runs, started), runs, errors, last)
 
 
-def _compile(compiler: Compiler, specs: Mapping[int, PipelineSpec], errors: dict[int, LevadaError]) -> dict[int, Compiled]:
-    """Return the trials that can be compiled, and put what is wrong with the others into ``errors``."""
-    compiled = {}
+def _planned(compiler: Compiler, specs: Mapping[int, PipelineSpec], errors: dict[int, LevadaError]) -> dict[int, PipelineSpec]:
+    """Return the trials that can begin, and put what is wrong with the others into ``errors``."""
+    able = {}
     for number, spec in specs.items():
         try:
-            compiled[number] = compiler.compile(spec, final=False)
+            compiler.plan(spec)
+            able[number] = spec
         except LevadaError as error:
             errors[number] = error
-    if not compiled:
+    if not able:
         raise next(iter(errors.values()))
-    return compiled
+    return able
 
 
 def _summary(

@@ -18,7 +18,8 @@ from engine import digest, registry
 from engine.config.compose import load
 from engine.config.spec import PipelineSpec
 from engine.runs import Run, run_pipeline
-from engine.stores.catalog import SqliteCatalog
+from engine.stores.sqlite import SqliteCatalog
+from tests import servers
 
 settings.register_profile("steady", deadline=None, database=None, max_examples=50)  # other processes share the cores
 settings.load_profile("steady")
@@ -175,3 +176,17 @@ def user_folder(tmp_path: Path) -> Path:
 def forget_() -> Callable[[], None]:
     """Forget what the engine remembers of code: call it after code has changed."""
     return forget
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that speaks MongoDB's protocol, for tests that each take a database of their own."""
+    with servers.mongo(tmp_path_factory.mktemp("mongo")) as server:
+        yield server.address
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server's URI, for tests that each take a schema of their own."""
+    with servers.postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server.address

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
+from urllib.parse import quote
+
+import pytest
 
 READY_SECONDS = 60.0
 """How long a server may take until it is ready; on an idle machine each takes one or two."""
 
 STOP_SECONDS = 10.0
+
+INSTALLED = Path(__file__).parent.parent / ".servers"
+"""Where servers from wheels are: programs that tests start and never import."""
+
+POSTGRES_PROGRAMS = os.pathsep.join([os.environ.get("PATH", ""), *map(str, Path("/usr/lib/postgresql").glob("*/bin"))])
+"""Debian keeps PostgreSQL's programs out of the way of commands."""
+
+POSTGRES_PASSWORD = "open/sesame:1@home"
+"""Has what a URI must quote, so that hiding it is tried as well."""
 
 
 @dataclass(frozen=True)
@@ -84,3 +101,67 @@ def dask_cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
         logs = [folder / f"worker-{number}.log" for number in range(workers)]
         registered = r"Registered to: +(tcp://\S+)"
         yield Cluster(scheduler.address, tuple(stack.enter_context(started(command, registered, log)) for log in logs))
+
+
+@contextmanager
+def mongo(folder: Path) -> Iterator[Server]:
+    """Start a server that speaks MongoDB's protocol; its address is a URI. Its log is in ``folder``, its data in memory."""
+    program = INSTALLED / "secantusdb.scripts" / "secantusd-rs"
+    if not program.exists():
+        missing(f"no {program}; .ci/run says how to install it")
+    here = ("--host", "127.0.0.1", "--port", "0", "--log-level", "WARNING")
+    limits = ("--cache-size", "256M", "--log-file-max", "64MB", "--sync-on-commit")
+    with _memory() as data:
+        command = (str(program), *here, *limits, "--storage-path", str(data))
+        with started(command, r"listening on (127\.0\.0\.1:\d+)", folder / "mongo.log") as server:
+            yield replace(server, address=f"mongodb://{server.address}")
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[Server]:
+    """Start PostgreSQL; its address is a URI with the password in it. Its log is in ``folder``, its data in memory."""
+    programs = [shutil.which(name, path=POSTGRES_PROGRAMS) for name in ("initdb", "postgres")]
+    if None in programs:
+        missing("no PostgreSQL; .ci/run says how to install it")
+    initdb, program = (str(found) for found in programs)
+    with _memory() as place:
+        as_user = _as_ordinary_user(place)
+        data, password = place / "data", place / "password"
+        password.write_text(POSTGRES_PASSWORD, encoding="utf-8")
+        how = ("--username", "levada", "--pwfile", str(password), "--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync")
+        subprocess.run((*as_user, initdb, *how, "--locale", "C.UTF-8", str(data)), check=True, capture_output=True, cwd=place)
+        here = ("-h", "127.0.0.1", "-p", str(_free_port()), "-k", str(place), "-F")
+        ready = r'IPv4 address "127\.0\.0\.1", port (\d+)[\s\S]*ready to accept connections'
+        with started((*as_user, program, "-D", str(data), *here), ready, folder / "postgres.log") as server:
+            user = f"levada:{quote(POSTGRES_PASSWORD, safe='')}"
+            yield replace(server, address=f"postgresql://{user}@127.0.0.1:{server.address}/postgres")
+
+
+def _as_ordinary_user(place: Path) -> tuple[str, ...]:
+    """Return what to put before a command that refuses to run as root, and give that user the folder."""
+    if os.geteuid() != 0:
+        return ()
+    user = pwd.getpwnam("postgres")
+    os.chown(place, user.pw_uid, user.pw_gid)
+    return ("setpriv", "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups")
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def _memory() -> Iterator[Path]:
+    """Yield a folder that is in memory where the machine has one, and is gone afterwards."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None, ignore_cleanup_errors=True) as data:
+        yield Path(data)
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test for want of a server, or fail it where all servers must be there."""
+    if os.environ.get("LEVADA_REQUIRE_SERVICES") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)

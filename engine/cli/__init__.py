@@ -17,7 +17,12 @@ from engine.errors import ConfigError, HostError, Interrupted, LevadaError
 STARTED = time.perf_counter()
 """When the command began, so that it can say how long it took in all."""
 
-COMMANDS = ("run", "plan", "plugins", "schema", "runs", "lineage")
+COMMANDS = {
+    **dict.fromkeys(("run", "ingest", "plan", "plugins", "schema", "runs", "lineage"), "commands"),
+    **dict.fromkeys(("batches", "show", "quarantine", "events"), "batches"),
+    **dict.fromkeys(("fsck", "gc"), "upkeep"),
+}
+"""The commands, and the module in which each is."""
 
 
 def main() -> None:
@@ -100,9 +105,9 @@ def _dispatch(command: str, rest: list[str]) -> int:
         from engine.errors import unknown
 
         raise unknown("command", command, COMMANDS)
-    from engine.cli import commands
+    from importlib import import_module
 
-    found: int = getattr(commands, command)(rest)
+    found: int = getattr(import_module(f"engine.cli.{COMMANDS[command]}"), command)(rest)
     return found
 
 

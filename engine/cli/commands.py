@@ -21,9 +21,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from engine.cli import show
+from engine.cli.arguments import listing, overrides_of
 from engine.cli.progress import Progress
-from engine.config.compose import lenient, load, prepare_hydra, specify_config, store_root, translated
+from engine.config.compose import lenient, load, load_store, prepare_hydra, specify_config, translated
 from engine.errors import ConfigError, LevadaError, unknown
+from engine.plugin import Window
 from engine.registry import KINDS, names
 
 
@@ -107,12 +109,33 @@ def write_report(folder: Path, summary: Any, page: str) -> Path:
     return report
 
 
+def ingest(arguments: Sequence[str]) -> int:
+    """Bring what is new in a pipeline's sources into the raw store; besides overrides: datasets=[A,B] since=X until=Y."""
+    from engine.runs import ingest_pipeline
+
+    options, rest = listing("ingest").parse_known_args(arguments)
+    own, overrides = _own_keys(overrides_of("ingest", rest), ("datasets", "since", "until"))
+    names = [name.strip() for name in own["datasets"].strip("[]").split(",")] if "datasets" in own else None
+    spec = load(overrides, options.config_dir)
+    with Progress() as progress:
+        found = ingest_pipeline(spec, names, Window(since=own.get("since"), until=own.get("until")), watchers=[progress])
+    show.show_ingested(found.summary, as_json=options.json)
+    found.raise_failure()
+    return 0
+
+
+def _own_keys(overrides: Sequence[str], keys: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the overrides that are a command's own, by key, and those of the configuration."""
+    own = {key: text for key, _, text in (override.partition("=") for override in overrides) if key in keys}
+    return own, [override for override in overrides if override.partition("=")[0] not in keys]
+
+
 def plan(arguments: Sequence[str]) -> int:
     """Say what would run, what is reused, and why."""
     from engine.explain import explain
 
-    options, rest = _listing("plan").parse_known_args(arguments)
-    show.show_plan(explain(load(_overrides("plan", rest), options.config_dir)), as_json=options.json)
+    options, rest = listing("plan").parse_known_args(arguments)
+    show.show_plan(explain(load(overrides_of("plan", rest), options.config_dir)), as_json=options.json)
     return 0
 
 
@@ -120,7 +143,7 @@ def plugins(arguments: Sequence[str]) -> int:
     """List the plugins of a kind, or explain one."""
     from engine.schema import plugin_parameters
 
-    parser = _listing("plugins")
+    parser = listing("plugins")
     parser.add_argument("kind", nargs="?", help="one of " + ", ".join(KINDS))
     parser.add_argument("name", nargs="?", help="a plugin of that kind")
     options = parser.parse_args(arguments)
@@ -139,7 +162,7 @@ def schema(arguments: Sequence[str]) -> int:
     """Print the JSON Schema of a pipeline file."""
     from engine.schema import json_schema
 
-    options = _listing("schema").parse_args(arguments)
+    options = listing("schema").parse_args(arguments)
     prepare_hydra([], options.config_dir)
     print(json.dumps(json_schema(), indent=2))
     return 0
@@ -149,8 +172,8 @@ def runs(arguments: Sequence[str]) -> int:
     """List runs, newest first."""
     from engine.explain import list_runs
 
-    options, rest = _listing("runs").parse_known_args(arguments)
-    show.show_runs(list_runs(store_root(_overrides("runs", rest), options.config_dir)), as_json=options.json)
+    options, rest = listing("runs").parse_known_args(arguments)
+    show.show_runs(list_runs(load_store(overrides_of("runs", rest), options.config_dir)), as_json=options.json)
     return 0
 
 
@@ -158,18 +181,13 @@ def lineage(arguments: Sequence[str]) -> int:
     """Say where something came from and what came of it."""
     from engine.explain import lineage as find
 
-    parser = _listing("lineage")
-    parser.add_argument("id", help="a run, a batch or a result; the beginning of the id is enough")
+    parser = listing("lineage")
+    parser.add_argument("id", help="a dataset, or a run, batch or result; the beginning of the id is enough")
+    parser.add_argument("--where", help="an SQL condition: where the rows of the dataset came from that fulfil it")
     options, rest = parser.parse_known_args(arguments)
-    show.show_lineage(find(store_root(_overrides("lineage", rest), options.config_dir), options.id), as_json=options.json)
+    store = load_store(overrides_of("lineage", rest), options.config_dir)
+    show.show_lineage(find(store, options.id, options.where), as_json=options.json)
     return 0
-
-
-def _listing(command: str) -> argparse.ArgumentParser:
-    parser = _Parser(prog=f"levada {command}", description=getattr(sys.modules[__name__], command).__doc__)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--config-dir", "-cd", help="a folder of YAML files of your own")
-    return parser
 
 
 def _hydra_flags(arguments: Sequence[str]) -> argparse.Namespace:
@@ -181,14 +199,6 @@ def _hydra_flags(arguments: Sequence[str]) -> argparse.Namespace:
     except SystemExit:
         message = said.getvalue().strip().rsplit("error: ", 1)[-1]
         raise ConfigError(message or "wrong flags", hint="`levada --help`") from None
-
-
-def _overrides(command: str, rest: Sequence[str]) -> Sequence[str]:
-    """Return what is left of a listing's arguments, which must be overrides."""
-    for text in rest:
-        if text.startswith("-"):
-            raise ConfigError(f"unknown flag '{text}'", hint=f"`levada {command} --help`")
-    return rest
 
 
 class _WithoutHydrasLine(io.TextIOBase):
@@ -210,10 +220,3 @@ class _WithoutHydrasLine(io.TextIOBase):
 
     def fileno(self) -> int:
         return self._stream.fileno()
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are ours."""
-
-    def error(self, message: str) -> Any:
-        raise ConfigError(message, hint=f"`{self.prog} --help`")

@@ -53,6 +53,26 @@ def show_run(summary: Mapping[str, Any], report: Path) -> None:
     console.print(Text(f"report   {_short(report)}"))
 
 
+def show_ingested(summary: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what an ingestion brought in: a line a dataset, then what a person should know."""
+    if as_json:
+        _json(summary)
+        return
+    console = _console()
+    table = _table("dataset", "what is new", "rows", "quarantined", "rows in all", right_from=2)
+    for one in summary["datasets"]:
+        new = "nothing new" if not one["new"] else f"{one['new']} new batch{'es' * (one['new'] > 1)}"
+        rows = [f"{one[key]:,}" if one["new"] else "" for key in ("new_rows", "new_quarantined")]
+        style = "red" if one["failures"] else None
+        table.add_row(
+            one["name"], "failed" if one["failures"] and not one["new"] else new, *rows, f"{one['rows']:,}", style=style
+        )
+    console.print(table)
+    _warnings(console, summary)
+    for failure in summary["failures"][1:]:  # the first one is raised, and shown as the command's error
+        console.print(Text("also     ", style="red") + Text(failure["message"]))
+
+
 def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
     """Print what came of a sweep: the work done, the ranked trials, the best one's command, where the report is."""
     console = _console()
@@ -94,7 +114,7 @@ def _work(stages: Sequence[Mapping[str, Any]], seconds: float) -> Text:
 def _warnings(console: Console, summary: Mapping[str, Any]) -> None:
     for warning in summary["warnings"]:
         console.print(Text("warning  ", style="yellow") + Text(f"{warning['message']} ({warning['advice']})"))
-    left_out = [entry["column"] for entry in summary["features"]["left_out"]]
+    left_out = [entry["column"] for entry in summary.get("features", {}).get("left_out", [])]
     if left_out:
         console.print(Text("note     ", style="cyan") + Text(f"no feature, because not a number: {', '.join(left_out)}"))
 

@@ -29,9 +29,10 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from engine.config.interpolation import scan_interpolations
 from engine.config.locate import Origin, short
 from engine.config.safety import refuse_code, scan, scan_override
-from engine.config.spec import PipelineSpec, specify
+from engine.config.spec import PipelineSpec, Store, specify
 from engine.errors import ConfigError, nearest, unknown
 from engine.registry import use_folder
+from engine.validate import validated
 
 _OURS = Path(str(importlib.resources.files("conf")))
 
@@ -112,10 +113,11 @@ def load(overrides: Sequence[str] = (), config_dir: str | None = None) -> Pipeli
     return specify_config(config, config.hydra)
 
 
-def store_root(overrides: Sequence[str] = (), config_dir: str | None = None) -> Path:
-    """Return the folder of the store that a configuration names, without looking at the rest of it."""
-    with translated():
-        return Path(str(_composed(overrides, config_dir).store.root)).absolute()
+def load_store(overrides: Sequence[str] = (), config_dir: str | None = None) -> Store:
+    """Return the store that a configuration names, without looking at the rest of it."""
+    config = _composed(overrides, config_dir)
+    with _origin(config.hydra).placed(), translated():
+        return validated(Store, _with_text_keys(OmegaConf.to_container(config.store, resolve=True)), ("store",))
 
 
 def _composed(overrides: Sequence[str], config_dir: str | None) -> DictConfig:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from engine.config.locate import Origin
 from engine.errors import ConfigError, Unsuitable, unknown
-from engine.names import SafeName
+from engine.names import SafeName, Secret
 from engine.plugin import (
     Check,
     Columns,
@@ -51,6 +51,16 @@ class Dataset(Spec):
     extract: Extractor = Field(description="The extractor that reads it.")
     mode: Literal["append", "snapshot"] = Field(
         default="snapshot", description="append: a new file is a new batch; snapshot: the present files are the dataset."
+    )
+    on_change: Literal["error", "new_batch"] = Field(
+        default="error",
+        description="What becomes of a file that was ingested and has changed since, in mode append: it is refused, or it "
+        "takes the place of what it was, as a new batch.",
+    )
+    on_drift: Literal["error", "quarantine", "evolve"] = Field(
+        default="error",
+        description="What becomes of rows with new, missing, renamed or retyped columns: they are refused, those that do not "
+        "fit go to quarantine, or the dataset takes on the columns of both. Types that only widen are no such change.",
     )
     key: tuple[str, ...] = Field(default=(), description="The columns that identify a row.")
     time: str | None = Field(default=None, description="The column that says when a row happened.")
@@ -93,7 +103,13 @@ class Executor(Spec):
 class Store(Spec):
     """Where batches, features, results and the catalog are kept."""
 
+    kind: Literal["local", "mongo"] = Field(
+        default="local",
+        description="local: all of it in files below the root. mongo: ingested rows and the catalog in a MongoDB instead.",
+    )
     root: str = Field(default=".levada", min_length=1, description="A folder; on a cluster, one that every worker sees.")
+    uri: Secret | None = Field(default=None, description="The MongoDB of kind mongo; a password belongs into ${oc.env:NAME}.")
+    database: SafeName = Field(default="levada", description="The database of kind mongo; one for each store.")
 
 
 class PipelineSpec(Spec):
@@ -241,6 +257,9 @@ def _check_wiring(spec: PipelineSpec) -> None:
             where="model.use",
             hint=f"choose a model for {spec.problem.task}: `levada plugins model` lists them",
         )
+    if spec.store.kind == "mongo" and spec.store.uri is None:
+        hint = "store.uri=mongodb://127.0.0.1:27017, or uri: ${oc.env:NAME} where it has a password"
+        raise ConfigError("a store in MongoDB needs its address", where="store.uri", hint=hint)
     if spec.executor.kind == "cluster":
         _check_address(spec.executor.address or "", insecure=spec.executor.insecure)
 

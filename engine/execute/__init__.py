@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config.spec import Executor
 from engine.errors import Interrupted, LevadaError
 from engine.execute.committer import Committer
-from engine.execute.executors import Call, run_calls
-from engine.execute.perform import Outcome, Setting, StageFunction
+from engine.execute.executors import Call, Workers
+from engine.execute.perform import Outcome, Secrets, Setting, StageFunction
 from engine.graph import Graph, Task
 from engine.stores.artifacts import Artifact, ArtifactStore
 from engine.stores.catalog import Catalog, Known, Memory
 
-__all__ = ["Execution", "Outcome", "Watcher", "execute", "resolve"]
+__all__ = ["Execution", "Outcome", "Watcher", "Workers", "All", "execute", "resolve"]
 
 
 class Watcher:
@@ -57,10 +58,13 @@ class Execution:
         return sum(outcome.status == status for outcome in self.outcomes.values())
 
 
-def resolve(graph: Graph, known: Known, store: ArtifactStore) -> dict[str, Outcome]:
-    """Return the outcome of every task whose result is known, because the results of its inputs are."""
+def resolve(graph: Graph, known: Known, store: ArtifactStore, given: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Return the outcome of every task that has ended elsewhere, or whose result is known because those of its inputs are."""
     found: dict[str, Outcome] = {}
     for key, task in graph.items():
+        if key in given:
+            found[key] = given[key]
+            continue
         memories = known.get(task.recipe)
         if not memories:
             continue
@@ -77,28 +81,32 @@ def execute(
     graph: Graph,
     store: ArtifactStore,
     catalog: Catalog,
-    executor: Executor,
+    executor: Executor | Workers,
     *,
     run: str = "",
     keep_going: bool = True,
     watchers: Sequence[Watcher] = (),
+    given: Mapping[str, Outcome] | None = None,
+    secrets: Secrets | None = None,
     find: Callable[[str], StageFunction] | None = None,
 ) -> Execution:
     """Return the outcomes of a graph's tasks; what was done before is looked up, what ends is committed at once.
 
-    Without ``keep_going`` nothing new is begun after the first failure. ``find`` replaces the look-up of stage functions.
-    Ctrl-C raises ``Interrupted``; what had ended by then is committed.
+    ``given`` are outcomes of tasks that have ended elsewhere. Without ``keep_going`` nothing new is begun after the first
+    failure. ``secrets`` go to workers and nowhere else. ``find`` replaces the look-up of stage functions. Workers that are
+    passed in are used and stay open. Ctrl-C raises ``Interrupted``; what had ended by then is committed.
     """
-    watcher = _All(watchers)
+    watcher = All(watchers)
     watcher.begin(graph)
     known = catalog.known(task.recipe for task in graph.values())
-    outcomes = resolve(graph, known, store)
+    outcomes = resolve(graph, known, store, given or {})
     for key, outcome in outcomes.items():
         watcher.ended(graph[key], outcome)
     remaining = graph.without(outcomes)
     if not remaining:
         return Execution(graph, outcomes)
-    with Committer(catalog) as committer:
+    with Committer(catalog) as committer, ExitStack() as stack:
+        own = executor if isinstance(executor, Workers) else stack.enter_context(Workers(executor, watcher.note))
 
         def done(task: Task, outcome: Outcome) -> None:
             outcomes[task.key] = outcome
@@ -108,9 +116,11 @@ def execute(
             if outcome.error is not None and not keep_going:
                 raise _Stopped
 
-        setting = Setting(store, executor.retries, _folders(), find)
+        setting = Setting(store, own.executor.retries, _folders(), find, secrets or {})
         try:
-            run_calls(executor, setting, _calls(remaining, outcomes, known), done, watcher.note)
+            if not keep_going and any(outcome.error is not None for outcome in outcomes.values()):
+                raise _Stopped
+            own.perform(setting, _calls(remaining, outcomes, known), done)
         except _Stopped:
             outcomes |= {task.key: Outcome("skipped") for task in remaining if task.key not in outcomes}
         except KeyboardInterrupt as error:
@@ -118,7 +128,7 @@ def execute(
     return Execution(graph, {key: outcomes[key] for key in graph})
 
 
-class _All(Watcher):
+class All(Watcher):
     """Tells several watchers."""
 
     def __init__(self, watchers: Sequence[Watcher]) -> None:

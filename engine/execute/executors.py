@@ -9,10 +9,11 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from engine.config.spec import Executor
 from engine.errors import HostError
@@ -37,22 +38,41 @@ class Call:
     inputs: tuple[str | Outcome, ...]
 
 
-def run_calls(executor: Executor, setting: Setting, calls: Sequence[Call], done: Done, note: Callable[[str], None]) -> None:
-    """Perform all calls; ``done`` is called with each outcome, ``note`` with what a person should know meanwhile."""
-    names = {call.task.key: (call.task.label, call.task.index, call.task.key) for call in calls}
-    graph = {
-        names[call.task.key]: (
-            partial(perform, setting, call.task, call.known),
-            *(names[given] if isinstance(given, str) else given for given in call.inputs),
-        )
-        for call in calls
-    }
-    tasks = {names[call.task.key]: call.task for call in calls}
-    if executor.kind == "threads":
-        _run_threads(executor, graph, tasks, done)
-    else:
-        with _client(executor, note) as client:
-            _run_distributed(client, graph, tasks, done)
+class Workers:
+    """Where tasks of one or several executions run. A cluster is started, or connected to, when there is work for it.
+
+    ``note`` is told what a person should know meanwhile. Leaving the context ends what was started.
+    """
+
+    def __init__(self, executor: Executor, note: Callable[[str], None]) -> None:
+        self.executor = executor
+        self._note = note
+        self._stack = ExitStack()
+        self._client: Client | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def perform(self, setting: Setting, calls: Sequence[Call], done: Done) -> None:
+        """Perform all calls; ``done`` is called with each outcome."""
+        names = {call.task.key: (call.task.label, call.task.index, call.task.key) for call in calls}
+        graph = {
+            names[call.task.key]: (
+                partial(perform, setting, call.task, call.known),
+                *(names[given] if isinstance(given, str) else given for given in call.inputs),
+            )
+            for call in calls
+        }
+        tasks = {names[call.task.key]: call.task for call in calls}
+        if self.executor.kind == "threads":
+            _run_threads(self.executor, graph, tasks, done)
+            return
+        if self._client is None:
+            self._client = self._stack.enter_context(_client(self.executor, self._note))
+        _run_distributed(self._client, graph, tasks, done)
 
 
 def _run_threads(executor: Executor, graph: dict[Any, Any], tasks: Mapping[Any, Task], done: Done) -> None:

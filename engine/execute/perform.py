@@ -7,7 +7,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,8 @@ from engine.stores.artifacts import Artifact, ArtifactStore
 
 Status = Literal["ran", "reused", "failed", "skipped"]
 StageFunction = Callable[[Work], Artifact]
+Secrets = Mapping[str, Mapping[str, str]]
+"""The secret parameters of extractors, in clear, by dataset: they are in no task."""
 
 _BACK_OFF = 0.2  # seconds before the first retry; doubled each time
 
@@ -43,6 +45,7 @@ class Setting:
     retries: int = 2
     folders: tuple[str, ...] = ()
     find: Callable[[str], StageFunction] | None = None
+    secrets: Secrets = field(default_factory=dict, repr=False)
 
 
 @cache
@@ -88,7 +91,8 @@ def _run(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Artifact
         try:
             _use_folders(setting.folders)
             function = (setting.find or find_stage)(task.function)
-            return function(Work(json.loads(task.params), inputs, setting.store, task.place, f"part-{task.index:04d}"))
+            stem = f"part-{task.index:04d}"
+            return function(Work(json.loads(task.params), inputs, setting.store, task.place, stem, setting.secrets))
         except HostError:
             if attempt == setting.retries:
                 raise

@@ -1,6 +1,6 @@
 """Prepares, joins and extracts features: a chain of steps as one lazy Polars plan over one partition, or over all.
 
-In: partitions of rows, their schema where they come from the raw store, and the datasets to join. Out: a Parquet file.
+In: partitions of the raw store and the datasets to join. Out: a Parquet file.
 Whatever steps stand in a row, nothing is written between them.
 """
 
@@ -14,14 +14,16 @@ import polars as pl
 from engine.errors import DataError
 from engine.plugin import Transformer, require
 from engine.registry import build
+from engine.schemas import schema_of
+from engine.stages.numbers import outside
 from engine.stages.work import Work, explained, split
 from engine.stores.artifacts import Artifact
 
 
 def run(work: Work) -> Artifact:
     """Apply ``steps`` to the first ``partitions`` inputs; ``unique`` names columns that must identify a row afterwards."""
-    rows, schema, sides = split(work.inputs, work.params["partitions"], work.params["schemas"])
-    frame = conform(work, rows, schema[0]) if schema else work.scan(*rows)
+    rows, sides = split(work.inputs, work.params["partitions"])
+    frame = conform(work, rows, work.params["schema"])
     frame = apply_steps(frame, work.params["steps"], [work.store.scan(side) for side in sides])
     with explained(f"cannot prepare {work.params['dataset']}, {work.stem}"):
         artifact = work.keep(frame)
@@ -30,10 +32,22 @@ def run(work: Work) -> Artifact:
     return artifact
 
 
-def conform(work: Work, rows: Sequence[Artifact], schema: Artifact) -> pl.LazyFrame:
-    """Return partitions of the raw store as rows of one schema."""
-    wanted = work.store.scan(schema).collect_schema()
-    return pl.concat([work.store.scan(part).cast(wanted) for part in rows], how="vertical")
+def conform(work: Work, rows: Sequence[Artifact], columns: Sequence[Any]) -> pl.LazyFrame:
+    """Return partitions of the raw store as rows of one schema, without what a later backfill has replaced.
+
+    A column that a partition lacks is null in its rows; text stands in for a type that is none of a column's own.
+    """
+    wanted = schema_of(columns)
+    frames = []
+    for part in rows:
+        frame = outside(work.store.raw.scan(part), (part.data() or {}).get("without", ()))
+        has = frame.collect_schema()
+        frames.append(
+            frame.select(
+                (pl.col(name) if name in has else pl.lit(None)).cast(dtype).alias(name) for name, dtype in wanted.items()
+            )
+        )
+    return pl.concat(frames, how="vertical")
 
 
 def apply_steps(frame: pl.LazyFrame, steps: Sequence[dict[str, Any]], sides: Sequence[pl.LazyFrame]) -> pl.LazyFrame:

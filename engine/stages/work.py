@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -24,10 +24,12 @@ class Work:
     store: ArtifactStore
     place: str
     stem: str
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     def plugin(self, kind: str, key: str) -> Any:
-        """Return the plugin that a parameter describes."""
-        return build(kind, self.params[key], (key,))
+        """Return the plugin that a parameter describes; the secrets of its dataset, which parameters lack, are put in."""
+        secrets = self.secrets.get(self.params["dataset"], {}) if kind == "extractor" else {}
+        return build(kind, {**self.params[key], **secrets} if secrets else self.params[key], (key,))
 
     def plugins(self, kind: str, key: str) -> list[Plugin]:
         """Return the plugins that a list of parameters describes."""

@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from engine import digest
 from engine.errors import Corrupt, HostError
+from engine.names import Secret
 from engine.stores.commit import StoredFile, commit_file
+
+if TYPE_CHECKING:
+    from engine.stores.raw import RawStore
+
+IN_MONGODB = "mongodb/"
+"""How the paths of rows begin that a MongoDB keeps."""
 
 _ROW_GROUP = 131_072  # rows; fixed, so that equal rows give equal bytes however many threads wrote them
 
@@ -59,12 +66,24 @@ class Artifact:
 class ArtifactStore:
     """The files below one root folder, which every worker sees. Holds no other state than what it has verified."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, uri: Secret | None = None, database: str = "levada") -> None:
         self.root = root
+        self._uri, self._database = uri, database
         self._verified: set[tuple[str, int, int]] = set()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return store_at, (self.root,)
+        return store_at, (self.root, self._uri, self._database)
+
+    @cached_property
+    def raw(self) -> RawStore:
+        """Where ingested rows are kept: below the root, or in the MongoDB that was named."""
+        from engine.stores.raw import ParquetRaw
+
+        if self._uri is None:
+            return ParquetRaw(self)
+        from engine.stores.mongo_raw import MongoRaw
+
+        return MongoRaw(self._uri, self._database)
 
     def value(self, value: object) -> Artifact:
         """Return an artifact that is only a plain value; nothing is written."""
@@ -72,31 +91,7 @@ class ArtifactStore:
 
     def write_frame(self, frame: pl.LazyFrame, place: str, stem: str, value: object = None) -> Artifact:
         """Stream a frame into a Parquet file, rows in order, and return the artifact that refers to it."""
-        return self.adopt(self.sink(frame, place, stem), value)
-
-    def sink(self, frame: pl.LazyFrame, place: str, stem: str) -> StoredFile:
-        """Stream a frame into a Parquet file, rows in order."""
-        return self.write(
-            place, stem, ".parquet", lambda path: frame.sink_parquet(path, row_group_size=_ROW_GROUP, engine="streaming")
-        )
-
-    def sink_two(
-        self, first: tuple[pl.LazyFrame, str, str], second: tuple[pl.LazyFrame, str, str]
-    ) -> tuple[StoredFile, StoredFile]:
-        """Stream two frames, each with its place and stem, into two Parquet files in one pass over what they share."""
-        inner: list[StoredFile] = []
-
-        def write_both(outer_path: Path) -> None:
-            def write(inner_path: Path) -> None:
-                sinks = [
-                    frame.sink_parquet(path, row_group_size=_ROW_GROUP, lazy=True)
-                    for (frame, _, _), path in ((first, outer_path), (second, inner_path))
-                ]
-                pl.collect_all(sinks, engine="streaming")
-
-            inner.append(self.write(*second[1:], ".parquet", write))
-
-        return self.write(*first[1:], ".parquet", write_both), inner[0]
+        return self.adopt(self.write(place, stem, ".parquet", lambda path: sink((frame, path))), value)
 
     def adopt(self, file: StoredFile, value: object = None) -> Artifact:
         """Return the artifact of a Parquet file just written; its rows are counted from its footer."""
@@ -141,16 +136,33 @@ class ArtifactStore:
         """Say whether an artifact's file is there with its size; its bytes are checked when it is read."""
         if artifact.file is None:
             return True
+        if artifact.file.path.startswith(IN_MONGODB):
+            return self._uri is not None and self.raw.holds(artifact)
         try:
             return (self.root / artifact.file.path).stat().st_size == artifact.file.bytes
         except OSError:
             return False
 
 
-@cache
-def store_at(root: Path) -> ArtifactStore:
+def sink(*pairs: tuple[pl.LazyFrame, Path], count: pl.LazyFrame | None = None) -> int:
+    """Stream frames into Parquet files, rows in order, in one pass over what the frames share.
+
+    Returns the number of rows of ``count``, counted in the same pass, or 0.
+    """
+    sinks = [frame.sink_parquet(path, row_group_size=_ROW_GROUP, lazy=True) for frame, path in pairs]
+    counts = [] if count is None else [count.select(pl.len())]
+    found = pl.collect_all([*sinks, *counts], engine="streaming")
+    return int(found[-1].item()) if counts else 0
+
+
+def store_at(root: Path, uri: Secret | None = None, database: str = "levada") -> ArtifactStore:
     """Return this process's store at a root: what one task has verified, the next need not."""
-    return ArtifactStore(root)
+    return _store_at(root, uri, database)
+
+
+@cache
+def _store_at(root: Path, uri: Secret | None, database: str) -> ArtifactStore:
+    return ArtifactStore(root, uri, database)
 
 
 def plain(mapping: Mapping[str, Any]) -> str:

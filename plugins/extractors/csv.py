@@ -1,29 +1,36 @@
 """CSV files, plain or gzipped."""
 
-import csv
-import gzip
-import io
+from __future__ import annotations
+
+import re
 from pathlib import Path
-from typing import IO
 
 import polars as pl
 from pydantic import Field, field_validator
 
-from engine.errors import DataError
-from engine.plugin import Extractor, Source, SourcePartition
-from plugins.extractors._files import disagreement, partitions
-from plugins.extractors._types import dtype_of, learn
+from engine.errors import DataError, MissingColumn, nearest
+from engine.plugin import ALL, ROW, Extractor, Salvaged, Source, SourcePartition, Window
+from plugins.extractors._csv_rows import broken, opened, records, scan, sort_out
+from plugins.extractors._files import partitions
+from plugins.extractors._types import Type, article, dtype_of, held, learn, typed
 
 _SAMPLE = 1_000  # rows from which types are guessed; a wrong guess fails loudly and is learned from all rows
 
-_BYTE_ORDER_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Csv(Extractor):
     """Read CSV files with a header, one partition a file; ``.gz`` files are unpacked while reading.
 
     Types are learned from all rows of a file unless `dtypes` declares them: whole numbers, decimal numbers,
-    true/false, ISO 8601 dates and times, else text. A file that ends in the middle of a row is refused.
+    true/false, ISO 8601 dates and times, else text. No value is changed by this: a column with leading zeros or plus
+    signs, or with more digits than a number holds, stays text. What lies between two separators is a missing value if
+    it is nothing, and an empty text if it is two quotes.
+
+    Rows that can not be read go to quarantine with their line: too few or too many fields, a quote that is never closed,
+    bytes that are not UTF-8, a value that a declared type can not hold. A blank line is such a row, except in a file of one
+    column, where it is a missing value. After a quote that is never closed, reading goes on in the next line. A last row
+    without a line end is taken if it has all its fields.
     """
 
     path: str = Field(description="A file or a glob pattern (`data/2013/*.csv.gz`), relative to where you stand.")
@@ -31,9 +38,12 @@ class Csv(Extractor):
     dtypes: dict[str, str] = Field(
         default_factory=dict,
         description="Types by column, as Polars calls them: Int64, Float64, String, Boolean, Date, Datetime, Datetime[UTC]. "
-        "Declare a type where files do not agree, or where leading zeros matter (String).",
+        "Declare a type where files do not agree, or where a column should be a number in spite of leading zeros; a row with "
+        "a value that the type can not hold goes to quarantine.",
     )
-    separator: str = Field(default=",", min_length=1, max_length=1, description="The character between fields.")
+    separator: str = Field(
+        default=",", pattern=r"^[\t !#-~]$", description="The character between fields, one of ASCII: a tab is `\\t`."
+    )
 
     @field_validator("dtypes")
     @classmethod
@@ -42,102 +52,151 @@ class Csv(Extractor):
             dtype_of(name)
         return dtypes
 
-    def plan(self) -> Source:
-        """Return a partition a file; the columns come from the headers."""
-        files = partitions(self.path)
-        headers = {file.name: self._header(file.name) for file in files}
-        first = files[0].name
-        for name, columns in headers.items():
-            if columns != headers[first]:
-                raise disagreement(first, headers[first], name, columns)
-        for column in self.dtypes:
-            if column not in headers[first]:
-                raise DataError(f"dtypes names a column '{column}' that is not in the header", where=first)
-        return Source(files, headers[first])
+    def plan(self, window: Window = ALL) -> Source:
+        """Return a partition a file; the columns come from the header of the first, None if it can not be read.
+
+        Bounds of the window are compared with the dates in the names of the files.
+        """
+        files = partitions(self.path, window)
+        try:
+            columns = self._header(files[0].name)[0] if files else None
+        except DataError:
+            columns = None  # read says so, of this file alone
+        return Source(files, columns)
 
     def read(self, partition: SourcePartition, *, thorough: bool = False) -> pl.LazyFrame:
         """Return the rows of one file, with types guessed from its first rows or, if ``thorough``, learned from all."""
-        text = self._scan(partition.name, None)
-        declared = {column: dtype_of(name) for column, name in self.dtypes.items()}
-        open_columns = [column for column in text.collect_schema().names() if column not in declared]
-        learned = learn(text.select(open_columns), None if thorough else _SAMPLE)
-        unseen = [column for column, dtype in learned.items() if dtype == pl.Null]
-        if unseen and not thorough:
-            learned |= learn(text.select(unseen), None)
-        schema = {
-            column: declared.get(column) or (pl.String if learned[column] == pl.Null else learned[column])
-            for column in text.collect_schema().names()
-        }
-        return self._scan(partition.name, pl.Schema(schema))
+        return self._typed(self._text(partition.name), partition.name, thorough=thorough)
 
-    def verify(self, partition: SourcePartition, written: pl.LazyFrame) -> None:
-        """Refuse a file with a row that is too short: Polars fills it with nulls.
+    def is_complete(self, partition: SourcePartition, written: pl.LazyFrame) -> bool:
+        """Say whether Polars read all that is there.
 
-        A short row always lacks the last column, so only a file with a null there is looked at again.
+        It fills rows that are too short with nulls: they always lack the last column, so separators are only counted where
+        that has a null. It refuses rows that are too long, but for the last one if that ends in a separator without a line
+        end. It leaves out quotes that stand in the wrong place, and a CR before a separator.
         """
-        last = written.collect_schema().names()[-1]
-        if written.select(pl.col(last).null_count()).collect().item() > 0:
-            self.diagnose(partition)
-
-    def diagnose(self, partition: SourcePartition) -> None:
-        """Name the first row that has too few or too many fields, or a quote that is never closed."""
-        with _open(partition.name) as file:
-            rows = csv.reader(file, delimiter=self.separator, strict=True)
-            width, line = len(next(rows)), 1
-            try:
-                for row in rows:
-                    if row and len(row) != width:
-                        raise self._uneven(partition.name, rows.line_num, width, len(row))
-                    line = rows.line_num
-            except csv.Error as error:
-                where = f"{partition.name}:{line + 1}"
-                raise DataError(f"{partition.name} has a row that can not be read", where=where, found=str(error)) from None
-
-    def _uneven(self, name: str, line: int, width: int, found: int) -> DataError:
-        short = found < width
-        return DataError(
-            f"{name} has a row that is cut short" if short else f"{name} has a row with too many fields",
-            where=f"{name}:{line}",
-            expected=f"{width} fields",
-            found=f"{found} fields",
-            hint="is the file complete? get it again" if short else "is a separator inside of a field? it needs quotes",
+        columns = written.collect_schema().names()
+        padded = len(columns) > 1 and written.select(pl.col(columns[-1]).null_count()).collect(engine="streaming").item() > 0
+        lines = pl.scan_lines(partition.name, glob=False)
+        line = pl.col("line")
+        even = line.str.count_matches(self.separator, literal=True) == len(columns) - 1
+        found = lines.select(
+            quoted=line.str.contains('"', literal=True).any(),
+            returns=line.str.contains("\r" + self.separator, literal=True).any(),
+            even=even.all() if padded else pl.lit(value=True),
+            last=line.last(),
         )
+        quoted, returns, all_even, last = found.collect(engine="streaming").row(0)
+        if returns:
+            return False
+        if quoted:
+            return self._is_well_quoted(partition.name, len(columns))
+        return bool(all_even) and last.count(self.separator) == len(columns) - 1
 
-    def _scan(self, name: str, schema: pl.Schema | None) -> pl.LazyFrame:
-        return pl.scan_csv(
-            name,
-            separator=self.separator,
-            null_values=list(self.nulls),
-            schema=schema,
-            infer_schema=False,
-            glob=False,
-            low_memory=True,
-        )
+    def salvage(self, partition: SourcePartition, folder: Path) -> Salvaged:
+        """Read one file record by record; types are learned from all rows that have as many fields as the header."""
+        columns, _ = self._header(partition.name)
+        rows = records(partition.name, self.separator)
+        next(rows)
+        found = sort_out(rows, columns, self.separator, folder, lambda batch: self._unfit(columns, batch))
+        text = self._without_nulls(found.rows, columns)
+        return Salvaged(self._typed(text, partition.name, thorough=True), found.rejected)
 
-    def _header(self, name: str) -> tuple[str, ...]:
-        """Return the names in a file's first line. Refuses what is empty, not UTF-8, cut short, or names a column twice."""
-        with Path(name).open("rb") as file:
-            start = file.read(2)
-        if start in _BYTE_ORDER_MARKS:
-            raise DataError(
-                f"{name} is {_BYTE_ORDER_MARKS[start]}, not UTF-8", where=name, hint=f"iconv -f UTF-16 -t UTF-8 {name}"
-            )
+    def _typed(self, text: pl.LazyFrame, name: str, *, thorough: bool) -> pl.LazyFrame:
+        columns = [column for column in text.collect_schema().names() if column != ROW]
+        types: dict[str, Type] = {column: dtype_of(dtype) for column, dtype in self.dtypes.items()}
         try:
-            with _open(name) as file:
-                header = next(csv.reader(file, delimiter=self.separator), [])
-        except UnicodeDecodeError as error:
-            raise DataError(f"{name} is not UTF-8", where=name, found=f"byte {error.object[error.start]:#x}") from None
-        except (EOFError, gzip.BadGzipFile) as error:
-            raise DataError(f"{name} is not a whole gzip file", where=name, found=str(error), hint="get it again") from None
-        if not header:
+            learned = learn(text.select(column for column in columns if column not in types), None if thorough else _SAMPLE)
+            unseen = [column for column, dtype in learned.items() if dtype == pl.Null]
+            if unseen and not thorough:
+                learned |= learn(text.select(unseen), None)
+        except OSError as error:
+            if error.errno is not None or not name.endswith(".gz"):
+                raise
+            raise broken(name, error) from None
+        types |= {column: pl.String if dtype == pl.Null else dtype for column, dtype in learned.items()}
+        return text.with_columns(
+            typed(column, types[column], declared=column in self.dtypes, careful=thorough) for column in columns
+        )
+
+    def _text(self, name: str) -> pl.LazyFrame:
+        columns, line = self._header(name)
+        return self._without_nulls(scan(name, self.separator, dict.fromkeys(columns, pl.String), header=line), columns)
+
+    def _without_nulls(self, text: pl.LazyFrame, columns: tuple[str, ...]) -> pl.LazyFrame:
+        if not self.nulls:
+            return text
+        is_word = {column: pl.col(column).is_in(list(self.nulls)) for column in columns}
+        return text.with_columns(pl.when(~is_word[column]).then(pl.col(column)) for column in columns)
+
+    @property
+    def _pattern(self) -> str:
+        """The pattern of a record in which quotes stand where they should."""
+        mark = re.escape(self.separator)
+        field = rf'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
+        return rf"^{field}(?:{mark}{field})*$"
+
+    def _is_well_quoted(self, name: str, width: int) -> bool:
+        """Say whether all rows of a file with quotes can be read: line by line, or by records if some field spans lines."""
+        line = pl.col("line")
+        bare = line.str.replace_all('"[^"]*"', "")
+        lines = pl.scan_lines(name, glob=False).select(
+            whole=line.str.strip_chars_end("\r").str.contains(self._pattern).all(),
+            even=(bare.str.count_matches(self.separator, literal=True) == width - 1).all(),
+        )
+        whole, even = lines.collect(engine="streaming").row(0)
+        return bool(even) if whole else all(record.fields for record in records(name, self.separator))
+
+    def _unfit(self, columns: tuple[str, ...], batch: list[list[str | None]]) -> dict[int, str]:
+        """Return, by position in the batch, which records have a value that a declared type can not hold, and which."""
+        faults: dict[int, str] = {}
+        for column, name in self.dtypes.items():
+            at, dtype = columns.index(column), dtype_of(name)
+            texts = pl.DataFrame({column: [fields[at] for fields in batch]}, schema={column: pl.String})
+            lost = ~pl.col(column).is_in(list(self.nulls)) & held(pl.col(column), dtype).is_null()
+            for position, value in texts.with_row_index(ROW).filter(lost).iter_rows():
+                faults.setdefault(position, f"{value[:60]!r} is not {article(dtype)} ({column})")
+        return faults
+
+    def _header(self, name: str) -> tuple[tuple[str, ...], int]:
+        """Return the names in a file's header, and its line.
+
+        Raises ``DataError`` for what is empty, not UTF-8, cut short, or names a column twice.
+        """
+        try:
+            with opened(name) as file:
+                start = file.read(2)
+        except (EOFError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise broken(name, error) from None
+        if start in _UTF_16:
+            raise DataError(f"{name} is UTF-16, not UTF-8", where=name, hint=f"iconv -f UTF-16 -t UTF-8 {name}")
+        first = next(records(name, self.separator), None)
+        if first is None:
             raise DataError(f"{name} is empty", where=name, expected="a header line")
-        twice = next((column for column in header if header.count(column) > 1), None)
+        if first.fields is None:
+            utf_8 = "not UTF-8" in first.fault
+            what = f"{name} is not UTF-8" if utf_8 else f"the header of {name} can not be read"
+            raise DataError(what, where=f"{name}:{first.line}", found=first.fault)
+        if b"\r" in first.raw and b'"' not in first.raw:
+            raise DataError(f"{name} ends its lines with CR alone", where=name, expected="LF or CR LF")
+        columns = tuple(column or "" for column in first.fields)
+        if b'"' in first.raw and not re.fullmatch(self._pattern, first.raw.decode()):
+            raise DataError(f"{name} has a quote within a name", where=f"{name}:{first.line}", found=first.raw.decode()[:200])
+        self._check(columns, name, first.line)
+        return columns, first.line
+
+    def _check(self, columns: tuple[str, ...], name: str, line: int) -> None:
+        twice = next((column for column in columns if columns.count(column) > 1), None)
         if twice is not None:
-            raise DataError(f"{name} names the column '{twice}' twice", where=f"{name}:1")
-        return tuple(header)
-
-
-def _open(name: str) -> IO[str]:
-    if name.endswith(".gz"):
-        return io.TextIOWrapper(gzip.open(name, "rb"), encoding="utf-8-sig", newline="")
-    return Path(name).open(encoding="utf-8-sig", newline="")
+            raise DataError(f"{name} names the column '{twice}' twice", where=f"{name}:{line}")
+        for column in self.dtypes:
+            if column not in columns:
+                near = nearest(column, columns)
+                raise MissingColumn(
+                    f"dtypes names a column '{column}' that is not in the header",
+                    where=name,
+                    expected="one of " + ", ".join(columns),
+                    hint=f"did you mean '{near}'?" if near else "",
+                )

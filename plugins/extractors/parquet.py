@@ -1,39 +1,47 @@
 """Parquet files."""
 
+from __future__ import annotations
+
 import polars as pl
 from pydantic import Field
 
 from engine.errors import DataError
-from engine.plugin import Extractor, Source, SourcePartition
-from plugins.extractors._files import disagreement, partitions
+from engine.plugin import ALL, Extractor, Source, SourcePartition, Window
+from plugins.extractors._files import partitions
 
 
 class Parquet(Extractor):
     """Read Parquet files, one partition a file.
 
-    Names and types come from the files' footers; the types of a dataset's files must agree.
+    Names and types come from the files' footers; values are taken as they are.
     """
 
     path: str = Field(description="A file or a glob pattern (`data/2013/*.parquet`), relative to where you stand.")
 
-    def plan(self) -> Source:
-        """Return a partition a file; the columns come from the footers."""
-        files = partitions(self.path)
-        headers = {file.name: tuple(self._schema(file)) for file in files}
-        first = files[0].name
-        for name, columns in headers.items():
-            if columns != headers[first]:
-                raise disagreement(first, headers[first], name, columns)
-        return Source(files, headers[first])
+    def plan(self, window: Window = ALL) -> Source:
+        """Return a partition a file; the columns come from the footer of the first, None if it can not be read.
+
+        Bounds of the window are compared with the dates in the names of the files.
+        """
+        files = partitions(self.path, window)
+        try:
+            columns = tuple(self.read(files[0]).collect_schema()) if files else None
+        except DataError:
+            columns = None  # read says so, of this file alone
+        return Source(files, columns)
 
     def read(self, partition: SourcePartition, *, thorough: bool = False) -> pl.LazyFrame:
-        """Return the rows of one file."""
-        return pl.scan_parquet(partition.name, glob=False)
-
-    def _schema(self, file: SourcePartition) -> pl.Schema:
+        """Return the rows of one file. Raises ``DataError`` when its footer can not be read."""
+        frame = pl.scan_parquet(partition.name, glob=False, hive_partitioning=False)
         try:
-            return pl.scan_parquet(file.name, glob=False).collect_schema()
+            frame.collect_schema()
         except (pl.exceptions.PolarsError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise DataError(
-                f"{file.name} is no Parquet file, or a part of one", where=file.name, found=str(error)[:120]
+                f"{partition.name} is no Parquet file, or a part of one",
+                where=partition.name,
+                found=str(error).splitlines()[0][:120],
+                hint="get it again",
             ) from error
+        return frame

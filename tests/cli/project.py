@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.stores.catalog import Batch, RunRecord, SqliteCatalog
+from engine.stores.batches import Batch
+from engine.stores.catalog import RunRecord
+from engine.stores.sqlite import SqliteCatalog
 
 LEVADA = str(Path(sys.executable).with_name("levada"))
 DEADLINE = 60.0

@@ -79,8 +79,6 @@ def test_a_sweep_prepares_once_ranks_its_trials_and_leaves_each_a_folder(
     assert ran(summary) == {
         "trips.ingest": 2,
         "ports.ingest": 1,
-        "trips.schema": 1,
-        "ports.schema": 1,
         "ports.prepare": 1,
         "trips.features": 2,
         "view.segregate": 1,

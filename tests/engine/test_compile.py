@@ -6,9 +6,12 @@ import pickle
 
 import pytest
 
-from engine.compile import compile_pipeline, ranking_part, roles_of
+from engine import digest
+from engine.compile import Content, Part, compile_pipeline, ranking_part, roles_of
 from engine.config.spec import specify
-from engine.plugin import Roles, Source, SourcePartition
+from engine.plugin import Roles
+from engine.stores.artifacts import Artifact
+from engine.stores.commit import StoredFile
 
 RAW = {
     "name": "shapes",
@@ -38,17 +41,25 @@ RAW = {
 }
 
 
-def source(name, count):
-    return Source(tuple(SourcePartition(f"/{name}-{number}.csv", f"v{number}") for number in range(count)), ("id", "kind"))
+COLUMNS = (("id", "Int64"), ("kind", "String"))
 
 
-def compiled(change=None, *, shapes=3, batches=None, final=True):
+def part(name, content="as it is"):
+    """Return a partition that was ingested; equal contents are equal digests."""
+    return Part(f"/{name}.csv", Artifact("null", StoredFile("raw/x.parquet", digest.of_text(content), 1), 1))
+
+
+def content(name, count):
+    return Content(tuple(part(f"{name}-{number}") for number in range(count)), COLUMNS)
+
+
+def compiled(change=None, *, shapes=3, final=True):
     """Return the pipeline compiled, after ``change`` was made to its raw specification."""
     raw = copy.deepcopy(RAW)
     if change is not None:
         change(raw)
-    sources = {"shapes": source("shapes", shapes), "colours": source("colours", 1), "unused": source("unused", 2)}
-    return compile_pipeline(specify(raw), sources, batches or {}, final=final)
+    contents = {"shapes": content("shapes", shapes), "colours": content("colours", 1)}
+    return compile_pipeline(specify(raw), contents, final=final)
 
 
 def counts(result):
@@ -65,9 +76,7 @@ def changed_stages(change):
 def test_there_is_a_task_for_each_partition_and_stage():
     assert counts(compiled()) == {
         "shapes.ingest": 3,
-        "shapes.schema": 1,
         "colours.ingest": 1,
-        "colours.schema": 1,
         "colours.prepare": 1,
         "shapes.features": 3,
         "view.segregate": 1,
@@ -100,10 +109,23 @@ def test_parameters_are_canonical_json():
         assert json.dumps(json.loads(task.params), sort_keys=True, separators=(",", ":"), ensure_ascii=False) == task.params
 
 
-def test_the_batch_is_part_of_the_place_and_not_of_the_key():
-    one, other = compiled(batches={"shapes": "first"}), compiled(batches={"shapes": "second"})
-    assert list(one.graph) == list(other.graph)
-    assert {task.place for task in other.graph.stages()["shapes.ingest"]} == {"raw/shapes/batch=second"}
+def test_partitions_of_equal_contents_are_still_two():
+    result = compiled(shapes=2)
+    assert len(set(result.ingest["shapes"])) == len(result.graph.stages()["shapes.features"]) == 2
+
+
+def test_what_is_not_ingested_yet_has_a_task_of_its_own():
+    contents = {"shapes": Content((part("shapes-0"), Part("/shapes-1.csv", None)), COLUMNS), "colours": content("colours", 1)}
+    before = compile_pipeline(specify(RAW), contents)
+    assert len(before.graph.stages()["shapes.ingest"]) == 2
+    assert compiled(shapes=2).ingest["shapes"][1] != before.ingest["shapes"][1]
+
+
+def test_a_column_more_makes_every_partition_anew():
+    contents = {"shapes": Content(content("shapes", 3).parts, (*COLUMNS, ("new", "Int64"))), "colours": content("colours", 1)}
+    wider = compile_pipeline(specify(RAW), contents)
+    assert wider.ingest == compiled().ingest
+    assert not {*wider.view} & {*compiled().view}
 
 
 @pytest.mark.parametrize("name", ["executor", "store", "keep_going", "name", "goal"])
@@ -125,7 +147,7 @@ def test_pipelines_share_the_work_of_equal_datasets():
     one, other = compiled(), compiled(other_view)
     assert one.ingest["shapes"] == other.ingest["shapes"]
     shared = {task.label for key, task in other.graph.items() if key in one.graph}
-    assert shared == {"shapes.ingest", "shapes.schema"}
+    assert shared == {"shapes.ingest"}
 
 
 @pytest.mark.parametrize(("number", "kept"), [(0, []), (1, ["encode.1_impute"]), (2, ["encode.1_impute", "encode.2_one_hot"])])
@@ -158,7 +180,7 @@ def test_changing_the_splitter_leaves_the_view():
 
 def test_changing_what_is_joined_leaves_the_rows_that_it_is_joined_to():
     new, same = changed_stages(lambda raw: raw["datasets"]["colours"]["prepare"].append({"use": "drop", "columns": ["x"]}))
-    assert {"shapes.ingest", "shapes.schema", "colours.ingest"} <= same
+    assert {"shapes.ingest", "colours.ingest"} <= same
     assert {"colours.prepare", "shapes.features"} <= new
 
 
@@ -168,12 +190,11 @@ def test_a_new_partition_adds_its_own_ingestion():
     assert len({*after.ingest["shapes"]} - {*before.graph}) == 1
 
 
-def test_a_partition_that_may_have_changed_has_another_key():
-    raw = specify(RAW)
-    sources = {"shapes": source("shapes", 2), "colours": source("colours", 1), "unused": source("unused", 1)}
-    touched = Source((sources["shapes"].partitions[0], SourcePartition("/shapes-1.csv", "new")), None)
-    before = compile_pipeline(raw, sources, {}).ingest["shapes"]
-    after = compile_pipeline(raw, {**sources, "shapes": touched}, {}).ingest["shapes"]
+def test_a_partition_whose_rows_are_others_has_another_key():
+    contents = {"shapes": content("shapes", 2), "colours": content("colours", 1)}
+    changed = Content((contents["shapes"].parts[0], part("shapes-1", "other")), COLUMNS)
+    before = compile_pipeline(specify(RAW), contents).ingest["shapes"]
+    after = compile_pipeline(specify(RAW), {**contents, "shapes": changed}).ingest["shapes"]
     assert (before[0] == after[0], before[1] == after[1]) == (True, False)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -10,9 +11,8 @@ from polars.testing import assert_frame_equal
 from engine.config.compose import load
 from engine.errors import ConfigError, DataError, HostError, Interrupted
 from engine.execute import Watcher
-from engine.graph import Graph
 from engine.plugin import PART, TARGET
-from engine.runs import Compiler, opened, plan_source, run_pipeline
+from engine.runs import Compiler, opened, run_pipeline
 
 DATA = Path(__file__).parents[2] / "data"
 APPEND = ("    key: [id]\n", "    key: [id]\n    mode: append\n")
@@ -29,7 +29,7 @@ def state(run, label):
     return run.store.scan(run.execution.artifact(last.key)).collect()
 
 
-def sources(batches):
+def files_of(batches):
     return [[Path(part.source).name for part in batch.partitions] for batch in batches]
 
 
@@ -159,7 +159,7 @@ def test_rows_that_are_not_trained_on_do_not_change_what_is_learned(shapes):
     columns = ["splitter=chronological", "splitter.column=id"]
     before = shapes.run(*columns)
     text = shapes.rows(1, 60).splitlines()
-    changed = [line.replace("red", "violet").replace("green", "black").replace(".", "9.") for line in text[41:61]]
+    changed = [line.replace("red", "violet").replace("green", "black").replace(".", ".9") for line in text[41:61]]
     shapes.write("data/shapes-2.csv", "\n".join([text[0], *changed]) + "\n")
     after = shapes.run(*columns)
     for label in steps:
@@ -189,7 +189,7 @@ class TestAppend:
         ran = growing.ran(run)
         with growing.catalog() as catalog:
             batches = catalog.batches("shapes")
-        assert sources(batches) == [["shapes-0.csv", "shapes-1.csv", "shapes-2.csv"], ["shapes-1b.csv"]]
+        assert files_of(batches) == [["shapes-0.csv"], ["shapes-1.csv"], ["shapes-2.csv"], ["shapes-1b.csv"]]
         assert (ran["shapes.ingest"], ran["shapes.features"]) == (1, 1)
         assert run.features().collect().height == 80
 
@@ -209,7 +209,7 @@ class TestAppend:
         growing.run()
         for first in (101, 201, 101):
             growing.write("data/shapes-1.csv", growing.rows(first, 20))
-            last = growing.run().features().collect()
+            last = growing.run("datasets.shapes.on_change=new_batch").features().collect()
         (growing.folder / "data/shapes-1.csv").unlink()
         assert_frame_equal(growing.run().features().collect(), last)
 
@@ -218,14 +218,30 @@ class TestAppend:
         growing.write("data/shapes-1.csv", (growing.folder / "data/shapes-1.csv").read_bytes())
         assert growing.ran(growing.run()) == {"shapes.ingest": 1}
         with growing.catalog() as catalog:
-            assert len(catalog.batches("shapes")) == 1
+            assert len(catalog.batches("shapes")) == 3
+        assert growing.ran(growing.run()) == {}
 
-    def test_a_changed_file_is_a_batch_of_its_own(self, growing):
+    def test_a_changed_file_is_refused_unless_it_may_be_a_batch(self, growing):
         growing.run()
         growing.write("data/shapes-1.csv", growing.rows(101, 20))
-        growing.run()
+        found = run_pipeline(growing.load())
+        assert found.summary["status"] == "failed"
+        with pytest.raises(DataError, match=r"shapes-1.csv has changed since it was ingested"):
+            found.raise_failure()
         with growing.catalog() as catalog:
-            assert sources(catalog.batches("shapes")) == [["shapes-0.csv", "shapes-1.csv", "shapes-2.csv"], ["shapes-1.csv"]]
+            assert len(catalog.batches()) == 3
+
+    def test_a_changed_file_may_be_a_batch_of_its_own(self, growing):
+        growing.run()
+        growing.write("data/shapes-1.csv", growing.rows(101, 20))
+        growing.run("datasets.shapes.on_change=new_batch")
+        with growing.catalog() as catalog:
+            assert files_of(catalog.batches("shapes")) == [
+                ["shapes-0.csv"],
+                ["shapes-1.csv"],
+                ["shapes-2.csv"],
+                ["shapes-1.csv"],
+            ]
 
     def test_all_files_gone_is_an_error_of_data(self, growing):
         growing.run()
@@ -252,7 +268,7 @@ def test_a_batch_is_visible_only_when_all_of_it_is_there_and_agrees(shapes):
     shapes.write("data/shapes-1.csv", shapes.rows(21, 20))
     assert shapes.ran(shapes.run())["shapes.ingest"] == 1
     with shapes.catalog() as catalog:
-        assert sources(catalog.batches()) == [["shapes-0.csv", "shapes-1.csv", "shapes-2.csv"]]
+        assert files_of(catalog.batches()) == [["shapes-0.csv", "shapes-1.csv", "shapes-2.csv"]]
 
 
 def test_a_failed_run_says_what_failed_and_is_recorded(shapes):
@@ -275,7 +291,7 @@ class Stop(Watcher):
         self.error = error
 
     def ended(self, task, outcome):
-        if task.label == "shapes.schema":
+        if task.label == "shapes.features":
             raise self.error
 
 
@@ -336,35 +352,29 @@ def test_a_column_that_can_not_be_there_is_placed_before_anything_is_read(shapes
 
 
 def test_the_sources_of_pipelines_are_looked_up_once(shapes):
-    with opened(shapes.load()) as (_, catalog):
-        compiler = Compiler(catalog)
-        one = compiler.compile(shapes.load("model.var_smoothing=0.1"), final=False)
+    with opened(shapes.load().store) as stores:
+        compiler = Compiler(stores)
+        one = compiler.plan(shapes.load("model.var_smoothing=0.1"))
         shapes.write("data/shapes-9.csv", shapes.rows(61, 5))  # a sweep is of one state of the sources
-        other = compiler.compile(shapes.load("model.var_smoothing=0.2"), final=False)
-        assert one.ingest == other.ingest
-        assert {task.place for task in (one.graph | other.graph).stages()["shapes.ingest"]} == {
-            f"raw/shapes/batch={catalog.open_batch('shapes', 'x')}"
-        }
+        assert compiler.plan(shapes.load("model.var_smoothing=0.2")) == one
+        assert len(one["shapes"].units[0].partitions) == 3
 
 
 def test_looking_leaves_no_trace(shapes):
-    with opened(shapes.load(), look=True) as (_, catalog):
-        compiled = Compiler(catalog, look=True).compile(shapes.load(), final=True)
-        assert isinstance(compiled.graph, Graph)
+    with opened(shapes.load().store, look=True) as stores:
+        compiler = Compiler(stores, look=True)
+        compiler.plan(shapes.load())
+        compiled, _ = compiler.compile(shapes.load(), final=True)
+        assert len(compiled.graph.stages()["shapes.ingest"]) == 3
     assert not (shapes.folder / ".levada").exists()
 
 
-def test_a_source_is_planned_by_name_whatever_was_ingested(shapes):
+def test_partitions_stand_in_the_order_of_their_names_whatever_was_ingested_when(shapes):
     shapes.pipeline(APPEND)
-    dataset = shapes.load().datasets["shapes"]
     shapes.run()
     (shapes.folder / "data/shapes-1.csv").unlink()
     shapes.write("data/shapes-0a.csv", shapes.rows(61, 5))
-    with shapes.catalog() as catalog:
-        found = plan_source("shapes", dataset, catalog)
-    assert [Path(part.name).name for part in found.partitions] == [
-        "shapes-0.csv",
-        "shapes-0a.csv",
-        "shapes-1.csv",
-        "shapes-2.csv",
-    ]
+    names = ["shapes-0.csv", "shapes-0a.csv", "shapes-1.csv", "shapes-2.csv"]
+    run = shapes.run()
+    tasks = [run.compiled.graph[key] for key in run.compiled.ingest["shapes"]]
+    assert [Path(json.loads(task.params)["source"]).name for task in tasks] == names

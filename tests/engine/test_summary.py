@@ -124,7 +124,7 @@ def test_a_summary_of_a_failed_run_has_every_key_and_each_cause(shapes):
     assert list(summary) == KEYS
     assert (summary["status"], summary["metrics"], summary["split"], summary["importance"]) == ("failed", {}, [], [])
     (failure,) = summary["failures"]
-    assert (failure["label"], failure["exit_code"]) == ("shapes.schema", 3)
+    assert (failure["label"], failure["exit_code"]) == ("shapes.ingest", 3)
     assert "shapes-1.csv" in failure["message"]
     assert sum(stage["skipped"] for stage in summary["stages"]) > 0
 

@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, ListConfig
 from pydantic import BaseModel, ValidationError
 
-from engine.config.compose import lenient, load, store_root
+from engine.config.compose import lenient, load, load_store
 from engine.errors import ConfigError, UnknownName
 from engine.registry import build
 
@@ -251,11 +251,11 @@ def test_the_store_is_found_without_a_pipeline(tmp_path):
     (tmp_path / "elsewhere/conf/store").mkdir(parents=True)
     (tmp_path / "elsewhere/conf/store/mine.yaml").write_text("root: far/away\n")
     found = [
-        store_root(),
-        store_root(["store.root=x"]),
-        store_root(["store=mine"], config_dir=str(tmp_path / "elsewhere/conf")),
+        load_store(),
+        load_store(["store.root=x"]),
+        load_store(["store=mine"], config_dir=str(tmp_path / "elsewhere/conf")),
     ]
-    assert found == [tmp_path / ".levada", tmp_path / "x", tmp_path / "far/away"]
+    assert [store.root for store in found] == [".levada", "x", "far/away"]
 
 
 def test_a_notebook_that_uses_hydra_itself_is_not_disturbed(shapes):

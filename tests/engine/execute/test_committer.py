@@ -5,7 +5,8 @@ import pytest
 from engine.errors import HostError
 from engine.execute.committer import Committer
 from engine.stores.artifacts import Artifact
-from engine.stores.catalog import Memory, SqliteCatalog
+from engine.stores.catalog import Memory
+from engine.stores.sqlite import SqliteCatalog
 
 
 def memory(number):

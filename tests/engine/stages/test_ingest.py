@@ -13,12 +13,15 @@ SMALL = {"use": "between", "column": "width", "max": 10}
 
 @pytest.fixture
 def ingest(stages, tmp_path):
-    def run(*expect, rows=ROWS, name="rows.csv"):
+    def run(*expect, rows=ROWS, name="rows.csv", held=(), fit=None, **more):
         file = tmp_path / name
         file.write_text(rows)
         partition = SourcePartition(str(file), "v1")
-        params = {"partition": {"name": partition.name, "fingerprint": partition.fingerprint}}
-        return stages.run("ingest", extract={"use": "csv", "path": str(file)}, expect=list(expect), **params)
+        params = {
+            "partition": {"name": partition.name, "fingerprint": partition.fingerprint},
+            **{"dataset": "shapes", "batch": "b", "number": 0, "held": held, "fit": fit},
+        }
+        return stages.run("ingest", extract={"use": "csv", "path": str(file), **more}, expect=list(expect), **params)
 
     return run
 
@@ -30,7 +33,8 @@ def quarantined(stages):
 def test_rows_are_read_as_they_are(stages, ingest):
     artifact = ingest()
     assert stages.rows(artifact).to_dict(as_series=False) == {"id": [1, 2, 3, 4, 5], "width": [5, None, 50, 7, None]}
-    assert artifact.data() == {"quarantined": 0, "reasons": [], "quarantine": None}
+    columns = [["id", "Int64"], ["width", "Int64"]]
+    assert artifact.data() == {"rows_in": 5, "reasons": [], "columns": columns, "aside": None}
 
 
 def test_every_row_is_loaded_or_set_aside_with_its_number_and_the_first_rule_it_breaks(stages, ingest):
@@ -42,13 +46,15 @@ def test_every_row_is_loaded_or_set_aside_with_its_number_and_the_first_rule_it_
         (3, 3, "width is at most 10"),
         (5, 5, "width is not missing"),
     ]
-    assert artifact.data()["quarantined"] == 3
+    assert [(reason["check"], reason["rows"], reason["first"]) for reason in artifact.data()["reasons"]] == [
+        ("width is not missing", 2, 2),
+        ("width is at most 10", 1, 3),
+    ]
 
 
 def test_a_row_that_breaks_a_rule_that_warns_is_kept_and_counted(ingest):
     artifact = ingest({**SMALL, "on_fail": "warn"})
     assert artifact.rows == 5
-    assert artifact.data()["quarantined"] == 0
     assert [(reason["rows"], reason["on_fail"]) for reason in artifact.data()["reasons"]] == [(1, "warn")]
 
 
@@ -72,9 +78,47 @@ def test_a_type_that_was_guessed_wrong_is_learned_from_all_rows(stages, ingest):
     assert stages.rows(ingest(rows=rows)).schema["width"] == pl.String
 
 
-def test_a_file_that_is_cut_short_is_refused(ingest):
-    with pytest.raises(DataError, match="cut short"):
-        ingest(NOT_NULL, rows="id,width\n1,5\n2")
+def test_a_row_that_is_cut_short_is_set_aside_with_its_line_and_its_text(stages, ingest):
+    artifact = ingest(SMALL, rows="id,width\n1,5\n2\n3,70\n4,7\n")
+    assert stages.rows(artifact)["id"].to_list() == [1, 4]
+    short, large = quarantined(stages).sort("__row__").to_dicts()
+    assert (short["__row__"], short["__raw__"], short["id"]) == (2, "2", None)
+    assert "line 3: 1 field, expected 2" in short["__check__"]
+    assert (large["__row__"], large["__check__"], large["__raw__"], large["width"]) == (3, "width is at most 10", None, 70)
+    assert artifact.data()["rows_in"] == 4
+
+
+def test_a_column_without_any_value_has_no_type(ingest):
+    assert ingest(rows="id,note\n1,\n2,\n").data()["columns"] == [["id", "Int64"], ["note", "Null"]]
+
+
+WHOLE = [["id", "Int64"], ["width", "Int64"]]
+
+
+def test_rows_whose_values_do_not_fit_the_datasets_types_are_set_aside(stages, ingest):
+    artifact = ingest(SMALL, rows="id,width\n1,5\n2,much\n3,50\n", held=["id", "width"], fit=WHOLE)
+    assert stages.rows(artifact).to_dict(as_series=False) == {"id": [1], "width": [5]}
+    assert quarantined(stages).select("__row__", "width", "__check__").rows() == [
+        (2, "much", "width is Int64"),
+        (3, "50", "width is at most 10"),
+    ]
+
+
+def test_rows_with_other_columns_than_the_dataset_are_all_set_aside(stages, ingest):
+    artifact = ingest(rows="id,size\n1,5\n2,6\n", fit=WHOLE)
+    assert artifact.rows == 0
+    assert artifact.data()["reasons"][0] | {"first": 1} == {
+        "check": "the column 'width' is missing",
+        "rows": 2,
+        "first": 1,
+        "on_fail": "quarantine",
+    }
+
+
+def test_a_rule_about_a_column_that_only_these_rows_lack_takes_it_for_empty(stages, ingest):
+    artifact = ingest(NOT_NULL, rows="id\n1\n2\n", held=["id", "width"])
+    assert (artifact.rows, artifact.data()["reasons"][0]["rows"]) == (0, 2)
+    assert stages.rows(artifact).columns == ["id"]
 
 
 def test_a_rule_about_a_column_that_is_not_there_is_refused_with_the_nearest_one(ingest):

@@ -5,6 +5,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from engine.errors import DataError
+from engine.schemas import columns_of
+from engine.stores.artifacts import Artifact
 
 LEFT = pl.DataFrame({"id": [3, 1, 2, 4], "colour": ["red", "blue", None, "grey"], "width": [1.0, 2.0, 3.0, 4.0]})
 RIGHT = pl.DataFrame({"colour": ["blue", "red", None], "width": [10, 20, 30], "warm": [False, True, None]})
@@ -12,12 +14,11 @@ JOIN = {"join": {"with": "colours", "on": ["colour"], "suffix": None, "many": Fa
 
 
 def transform(stages, frames, steps, *sides, unique=()):
-    rows = stages.keep(*frames)
-    schema = stages.keep(frames[0].clear())
+    rows = stages.keep_raw(*frames)
     return stages.run(
-        *("transform", *rows, *schema, *(stages.keep(side)[0] for side in sides)),
+        *("transform", *rows, *(stages.keep(side)[0] for side in sides)),
         steps=steps,
-        schemas=1,
+        schema=columns_of(frames[0].schema),
         partitions=len(rows),
         unique=list(unique),
         dataset="shapes",
@@ -56,9 +57,22 @@ def test_several_partitions_are_one_where_a_step_sees_the_whole_table(stages):
 
 def test_partitions_take_the_types_of_the_dataset(stages):
     whole = LEFT.cast({"width": pl.Int64})
-    rows, schema = stages.keep(whole), stages.keep(LEFT.clear())
-    found = stages.run("transform", *rows, *schema, steps=[], schemas=1, partitions=1, unique=[], dataset="shapes")
-    assert_frame_equal(stages.rows(found), LEFT)
+    params = {"steps": [], "schema": columns_of(LEFT.schema), "partitions": 1, "unique": [], "dataset": "shapes"}
+    assert_frame_equal(stages.rows(stages.run("transform", *stages.keep_raw(whole), **params)), LEFT)
+
+
+def test_a_column_that_a_partition_lacks_is_empty_there(stages):
+    rows = stages.keep_raw(LEFT, LEFT.drop("colour"))
+    params = {"steps": [], "schema": columns_of(LEFT.schema), "partitions": 2, "unique": [], "dataset": "shapes"}
+    found = stages.rows(stages.run("transform", *rows, **params))
+    assert found["colour"].to_list() == [*LEFT["colour"], None, None, None, None]
+
+
+def test_rows_that_a_backfill_has_replaced_are_left_out(stages):
+    (rows,) = stages.keep_raw(LEFT)
+    masked = Artifact('{"without":[["id","2","4"]]}', rows.file, rows.rows)
+    params = {"steps": [], "schema": columns_of(LEFT.schema), "partitions": 1, "unique": [], "dataset": "shapes"}
+    assert stages.rows(stages.run("transform", masked, **params))["id"].to_list() == [1, 4]
 
 
 def test_a_key_that_is_there_twice_is_refused_where_it_must_be_there_once(stages):

@@ -1,29 +1,25 @@
-"""What every catalog promises, as one list of named checks, and what only the embedded one does."""
+"""What every catalog promises, as one list of named checks that each implementation passes."""
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
-from pathlib import Path
 
 import pytest
 
 from engine import digest
-from engine.errors import HostError
 from engine.graph import Task
 from engine.names import new_id
 from engine.stores.artifacts import Artifact
-from engine.stores.catalog import BatchPartition, Catalog, Memory, RunRecord, SqliteCatalog
+from engine.stores.batches import Batch, BatchPartition, Piece, Reason
+from engine.stores.catalog import Catalog, Event, Memory, RunRecord
 from engine.stores.commit import StoredFile
-
-Open = Callable[[], Catalog]
-"""Opens the catalog of a test once more, as another process would."""
+from tests.engine.stores.conftest import Open
 
 CLOCK = count(1)
 
@@ -32,21 +28,49 @@ def memory(recipe: str = "r", contents: tuple[str, ...] = (), value: str = "1", 
     return Memory(recipe, contents, Artifact(value), label, index, "code", "{}", "run", float(next(CLOCK)))
 
 
-def partition(source: str, content: str = "x", rows: int = 10) -> BatchPartition:
-    return BatchPartition(source, "f", f"raw/{source}-{content}.parquet", content, rows, 100, 1)
+def batch(fingerprint: str = "f", dataset: str = "d", **more: object) -> Batch:
+    partition = BatchPartition(
+        number=0,
+        source="a.csv",
+        fingerprint=fingerprint,
+        rows_in=10,
+        loaded=Piece(path="raw/a.parquet", digest="x", bytes=100, rows=9),
+        reasons=(Reason(check="not_null: a", rows=1, first=7, on_fail="quarantine"),),
+        columns=(("a", "Int64"), ("b", ["List", "String"])),
+    )
+    return Batch(
+        **{
+            "id": new_id(),
+            "dataset": dataset,
+            "fingerprint": fingerprint,
+            "definition": "x",
+            "partitions": (partition,),
+            **more,
+        }
+    )
+
+
+def event(identity: str, topic: str = "t", **payload: object) -> Event:
+    return Event(identity, topic, "key", payload, 1.5)
 
 
 def check_a_new_catalog_knows_nothing(opened: Open) -> None:
     catalog = opened()
     assert catalog.known(["r"]) == {}
     assert catalog.history("a") == []
-    assert (catalog.origin("0"), catalog.uses("0")) == (None, [])
-    assert (catalog.batches(), catalog.runs(), catalog.run("0")) == ([], [], None)
+    assert (catalog.origin("0"), catalog.uses("0"), list(catalog.remembered())) == (None, [], [])
+    assert (catalog.batches(), catalog.batches("d"), catalog.reservations(), catalog.seen("d")) == ([], [], [], {})
+    assert (catalog.outbox(), catalog.logged("t", 0, 10), catalog.offset("g", "t")) == ([], [], 0)
+    assert (catalog.runs(), catalog.run("0")) == ([], None)
+    assert catalog.check() == []
 
 
 def check_asking_for_nothing_is_answered(opened: Open) -> None:
     catalog = opened()
     catalog.remember([])
+    catalog.forget([])
+    catalog.announced([])
+    catalog.log([])
     assert catalog.known([]) == {}
 
 
@@ -58,19 +82,8 @@ def check_what_is_remembered_is_known_by_recipe_and_memo(opened: Open) -> None:
 
 
 def check_a_memory_comes_back_as_it_was(opened: Open) -> None:
-    kept = Memory(
-        *(
-            "r",
-            ("x", "y"),
-            Artifact('{"a":"é"}', StoredFile("a/ü.parquet", "d", 9), 3),
-            "stage",
-            7,
-            "code",
-            '{"p":1}',
-            "run",
-            1.5,
-        )
-    )
+    artifact = Artifact('{"a":"é"}', StoredFile("a/ü.parquet", "d", 9), 3)
+    kept = Memory("r", ("x", "y"), artifact, "stage", 7, "code", '{"p":1}', "run", 1.5)
     catalog = opened()
     catalog.remember([kept])
     assert catalog.history("stage") == [kept]
@@ -131,74 +144,174 @@ def check_the_uses_of_a_content_are_what_was_made_of_it(opened: Open) -> None:
     assert (catalog.uses("x"), catalog.uses("y"), catalog.uses("none")) == ([one], [one, two], [])
 
 
-def check_a_batch_stays_open_until_something_is_committed(opened: Open) -> None:
+def check_what_is_forgotten_is_not_known_any_more(opened: Open) -> None:
+    one, other = memory("r", ("x",)), memory("s", ("x",))
+    catalog = opened()
+    catalog.remember([one, other])
+    catalog.forget([one.memo, "no such memo"])
+    assert (catalog.known(["r", "s"]), catalog.uses("x")) == ({"s": {other.memo: other.artifact}}, [other])
+    assert list(catalog.remembered()) == [other]
+
+
+def check_a_reservation_holds_until_it_is_released_or_its_batch_is_committed(opened: Open) -> None:
     catalog, ids = opened(), [new_id() for _ in range(4)]
-    assert [catalog.open_batch("d", ids[0]), catalog.open_batch("d", ids[1])] == [ids[0]] * 2
-    assert catalog.open_batch("other", ids[2]) == ids[2]
-    assert catalog.batches() == []
-    catalog.commit_batch("d", [partition("a")], "run")
-    assert catalog.open_batch("d", ids[3]) == ids[3]
+    assert [catalog.reserve("d", "k", ids[0]), catalog.reserve("d", "k", ids[1])] == [ids[0]] * 2
+    assert catalog.reserve("e", "k", ids[2]) == ids[2]
+    assert [(one.id, one.dataset) for one in catalog.reservations()] == [(ids[0], "d"), (ids[2], "e")]
+    assert abs(catalog.reservations()[0].created - time.time()) < 3600
+    assert (catalog.batches(), catalog.outbox()) == ([], [])
+    assert [catalog.release(ids[2]), catalog.release(ids[2])] == [True, False]
+    catalog.commit(batch(id=ids[0]))
+    assert (catalog.reservations(), catalog.release(ids[0])) == ([], False)
+    assert catalog.reserve("d", "k", ids[3]) == ids[3]
+    assert [one.id for one in catalog.batches()] == [ids[0]]
 
 
-def check_a_batch_takes_the_open_id_and_holds_its_partitions_in_order(opened: Open) -> None:
-    catalog, batch_id = opened(), new_id()
-    catalog.open_batch("d", batch_id)
-    batch = catalog.commit_batch("d", [partition("b", rows=3), partition("a", rows=4)], "run")
-    assert batch is not None
-    assert (batch.id, batch.dataset, batch.sequence, batch.run, batch.rows) == (batch_id, "d", 1, "run", 7)
-    assert catalog.batches() == catalog.batches("d") == [batch]
-    assert [part.source for part in batch.partitions] == ["b", "a"]
-    assert catalog.batches("other") == []
+def check_a_reservation_that_was_made_since_is_spared(opened: Open) -> None:
+    catalog, identity = opened(), new_id()
+    catalog.reserve("d", "k", identity)
+    (held,) = catalog.reservations()
+    assert not catalog.release(identity, before=held.created)
+    assert catalog.reservations() == [held]
+    assert catalog.release(identity, before=held.created + 1)
 
 
-def check_committing_again_changes_nothing(opened: Open) -> None:
+def check_a_batch_whose_id_another_one_has_gets_a_new_one(opened: Open) -> None:
     catalog = opened()
-    catalog.open_batch("d", new_id())
-    first = catalog.commit_batch("d", [partition("a"), partition("b")], "run")
-    assert catalog.commit_batch("d", [partition("a"), partition("b")], "other") is None
-    catalog.open_batch("d", new_id())
-    assert catalog.commit_batch("d", [partition("b"), partition("a")], "other") is None
-    assert catalog.batches() == [first]
+    first = catalog.commit(batch("f1"))
+    second = catalog.commit(batch("f2", id=first.id))
+    assert second.id != first.id
+    assert (second.sequence, catalog.batches()) == (2, [first, second])
 
 
-def check_a_batch_holds_only_what_no_batch_before_it_has(opened: Open) -> None:
+def check_a_batch_comes_back_as_it_was_committed(opened: Open) -> None:
+    catalog, one = opened(), batch(since="2013-01-01", drift=("é\U0001f427",), carried=(("b", 1),))
+    done = catalog.commit(one)
+    assert done == one.model_copy(update={"sequence": 1, "created": done.created})
+    assert abs(done.created - time.time()) < 3600
+    assert catalog.batches() == catalog.batches("d") == [done]
+
+
+def check_batches_of_a_dataset_are_numbered_from_one_in_their_order(opened: Open) -> None:
     catalog = opened()
-    for present in (["a"], ["a", "b"], ["a", "b", "c", "d"]):
-        catalog.open_batch("d", new_id())
-        catalog.commit_batch("d", [partition(source) for source in present], "run")
-    found = [(batch.sequence, [part.source for part in batch.partitions]) for batch in catalog.batches("d")]
-    assert found == [(1, ["a"]), (2, ["b"]), (3, ["c", "d"])]
+    for dataset, fingerprint in (("e", "f1"), ("d", "f1"), ("d", "f3"), ("e", "f2"), ("d", "f2")):
+        catalog.reserve(dataset, fingerprint, new_id())
+        catalog.commit(batch(fingerprint, dataset))
+    found = [(one.dataset, one.sequence, one.fingerprint) for one in catalog.batches()]
+    assert found == [("d", 1, "f1"), ("d", 2, "f3"), ("d", 3, "f2"), ("e", 1, "f1"), ("e", 2, "f2")]
+    assert [one.sequence for one in catalog.batches("d")] == [1, 2, 3]
 
 
-def check_a_source_with_other_content_is_a_new_partition(opened: Open) -> None:
+def check_committing_again_changes_nothing_and_announces_nothing(opened: Open) -> None:
     catalog = opened()
-    for content in "xyyx":
-        catalog.open_batch("d", new_id())
-        catalog.commit_batch("d", [partition("a", content)], "run")
-    assert [[part.digest for part in batch.partitions] for batch in catalog.batches("d")] == [["x"], ["y"], ["x"]]
+    first = catalog.commit(batch(run="one"))
+    assert catalog.commit(batch(run="other")) == first
+    assert (catalog.batches(), len(catalog.outbox())) == ([first], 1)
 
 
-def check_datasets_do_not_share_partitions_nor_numbers(opened: Open) -> None:
-    catalog = opened()
-    for dataset in ("d", "e"):
-        catalog.open_batch(dataset, new_id())
-        catalog.commit_batch(dataset, [partition("a")], "run")
-    assert [(batch.dataset, batch.sequence) for batch in catalog.batches()] == [("d", 1), ("e", 1)]
-
-
-def check_of_two_that_commit_the_same_partitions_at_once_one_wins(opened: Open) -> None:
+def check_of_many_that_commit_the_same_at_once_one_makes_the_batch(opened: Open) -> None:
     catalogs, together = [opened() for _ in range(4)], threading.Barrier(4)
-    ids = [catalog.open_batch("d", new_id()) for catalog in catalogs]
-    assert len(set(ids)) == 1
+    (identity,) = {catalog.reserve("d", "f", new_id()) for catalog in catalogs}
 
-    def commit(catalog: Catalog) -> object:
+    def commit(catalog: Catalog) -> Batch:
         together.wait(timeout=20)
-        return catalog.commit_batch("d", [partition("a"), partition("b")], "run")
+        return catalog.commit(batch(id=identity, run=new_id()))
 
     with ThreadPoolExecutor(4) as pool:
-        batches = list(pool.map(commit, catalogs))
-    (won,) = (batch for batch in batches if batch is not None)
-    assert all(catalog.batches() == [won] for catalog in catalogs)
+        first, *others = pool.map(commit, catalogs)
+    assert others == [first] * 3
+    assert all(catalog.batches() == [first] for catalog in catalogs)
+    assert len(catalogs[0].outbox()) == 1
+
+
+def check_many_that_reserve_the_same_at_once_get_one_id(opened: Open) -> None:
+    catalogs, together = [opened() for _ in range(4)], threading.Barrier(4)
+
+    def reserve(catalog: Catalog) -> str:
+        together.wait(timeout=20)
+        return catalog.reserve("d", "f", new_id())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(reserve, catalogs))) == 1
+
+
+def check_a_commit_puts_its_event_into_the_outbox_until_it_is_announced(opened: Open) -> None:
+    catalog = opened()
+    done = [catalog.commit(batch(fingerprint, run="run-1")) for fingerprint in ("f2", "f1")]
+    first, second = catalog.outbox()
+    assert (first.topic, first.key, first.created) == ("batch.committed", "d", done[0].created)
+    payload = {"batch": done[0].id, "dataset": "d", "sequence": 1, "rows": 9, "quarantined": 1, "partitions": 1, "run": "run-1"}
+    assert first.payload == payload
+    assert second.payload["sequence"] == 2
+    assert opened().outbox() == [first, second]
+    catalog.announced([first.id, "no such event"])
+    assert catalog.outbox() == [second]
+    catalog.announced([first.id, second.id])
+    assert catalog.outbox() == []
+    assert catalog.batches() == done
+
+
+def check_what_was_seen_last_of_a_source_is_known(opened: Open) -> None:
+    catalog = opened()
+    for arguments in (
+        ("d", "a.csv", "f1", "x"),
+        ("d", "b.csv", "f1", "y"),
+        ("e", "a.csv", "f1", "z"),
+        ("d", "a.csv", "f2", "x"),
+    ):
+        catalog.see(*arguments)
+    assert opened().seen("d") == {"a.csv": ("f2", "x"), "b.csv": ("f1", "y")}
+
+
+def check_the_log_gives_events_of_a_topic_in_their_order_from_an_offset(opened: Open) -> None:
+    catalog = opened()
+    events = [event("3", n=1), event("1", n=[None, 1.5, "é"]), event("2", **{"$a.b": {}})]
+    catalog.log(events[:2])
+    catalog.log([event("4", "other"), events[2]])
+    offsets, found = zip(*catalog.logged("t", 0, 10), strict=True)
+    assert list(found) == events
+    assert offsets[0] > 0
+    assert list(offsets) == sorted(set(offsets))
+    assert catalog.logged("t", offsets[0], 1) == [(offsets[1], events[1])]
+    assert catalog.logged("t", offsets[2], 10) == []
+
+
+def check_an_event_is_logged_once(opened: Open) -> None:
+    catalog = opened()
+    catalog.log([event("1"), event("2")])
+    before = catalog.logged("t", 0, 10)
+    catalog.log([event("2", later=True), event("3"), event("1"), event("3")])
+    assert catalog.logged("t", 0, 10)[:2] == before
+    assert [one.id for _, one in catalog.logged("t", 0, 10)] == ["1", "2", "3"]
+
+
+def check_a_reader_of_the_log_misses_nothing_that_is_written_meanwhile(opened: Open) -> None:
+    catalogs, reader = [opened() for _ in range(3)], opened()
+    ids = {f"{writer}-{number}" for writer in range(3) for number in range(20)}
+
+    def write(writer: int) -> None:
+        for number in range(0, 20, 2):
+            catalogs[writer].log([event(f"{writer}-{number}"), event(f"{writer}-{number + 1}")])
+
+    found: list[str] = []
+    with ThreadPoolExecutor(3) as pool:
+        writing, after = [pool.submit(write, writer) for writer in range(3)], 0
+        while ids - set(found):
+            ended = all(one.done() for one in writing)
+            new = reader.logged("t", after, 7)
+            found += [one.id for _, one in new]
+            after = new[-1][0] if new else after
+            assert new or not ended, "an event came to lie behind the reader"
+    assert len(found) == len(ids)
+
+
+def check_how_far_a_group_has_read_never_goes_back(opened: Open) -> None:
+    catalog = opened()
+    for offset in (5, 3, 5):
+        catalog.save_offset("g", "t", offset)
+    catalog.save_offset("other", "t", 1)
+    again = opened()
+    assert [again.offset("g", "t"), again.offset("other", "t"), again.offset("g", "other")] == [5, 1, 0]
 
 
 def check_what_one_writes_another_sees(opened: Open) -> None:
@@ -209,18 +322,18 @@ def check_what_one_writes_another_sees(opened: Open) -> None:
 
 
 def check_it_survives_being_closed(opened: Open) -> None:
-    catalog, kept, batch_id = opened(), memory("r", ("x",)), new_id()
+    catalog, kept = opened(), memory("r", ("x",))
     catalog.remember([kept])
-    catalog.open_batch("d", batch_id)
-    batch = catalog.commit_batch("d", [partition("a")], "run")
-    catalog.open_batch("d", left := new_id())
-    catalog.save_run(RunRecord("1", "p", "done", 1.0, 2.0, {"a": [1, None]}))
+    catalog.reserve("d", "left", left := new_id())
+    done = catalog.commit(batch())
+    catalog.log([event("1")])
+    catalog.save_run(record := RunRecord("1", "p", "done", 1.0, 2.0, {"a": [1, None], "$b.c": 0.1}))
     catalog.close()
     catalog.close()
     again = opened()
     assert (again.known(["r"]), again.uses("x")) == ({"r": {kept.memo: kept.artifact}}, [kept])
-    assert (again.batches(), again.open_batch("d", new_id())) == ([batch], left)
-    assert again.runs() == [RunRecord("1", "p", "done", 1.0, 2.0, {"a": [1, None]})]
+    assert (again.batches(), [one.id for one in again.reservations()], len(again.outbox())) == ([done], [left], 1)
+    assert ([one.id for _, one in again.logged("t", 0, 9)], again.runs()) == (["1"], [record])
 
 
 def check_runs_are_listed_newest_first_and_found_by_the_beginning_of_their_id(opened: Open) -> None:
@@ -231,6 +344,8 @@ def check_runs_are_listed_newest_first_and_found_by_the_beginning_of_their_id(op
     assert [record.id for record in catalog.runs()] == ["aac", "b", "aab"]
     assert [record.id for record in catalog.runs(limit=1)] == ["aac"]
     assert (catalog.run("b"), catalog.run("aab"), catalog.run("aa"), catalog.run("c")) == (records[2], records[0], None, None)
+    catalog.save_run(longer := RunRecord("aabb", "p", "done", 4.0))
+    assert (catalog.run("aab"), catalog.run("aabb")) == (records[0], longer)
 
 
 def check_saving_a_run_again_replaces_it(opened: Open) -> None:
@@ -241,14 +356,25 @@ def check_saving_a_run_again_replaces_it(opened: Open) -> None:
 
 
 def check_text_is_text_whatever_is_in_it(opened: Open) -> None:
-    hostile = "'; DROP TABLE memo; -- \" ? é \U0001f427 \\ %"
+    hostile = "'; DROP TABLE memo; -- \" ? é \U0001f427 \\ % $ne .a\0b"
     kept = memory(hostile, (hostile,), digest.canonical(hostile), hostile)
     catalog = opened()
     catalog.remember([kept])
-    catalog.open_batch(hostile, new_id())
-    catalog.commit_batch(hostile, [partition(hostile, hostile)], hostile)
+    catalog.reserve(hostile, hostile, hostile)
+    done = catalog.commit(batch(hostile, hostile, id=hostile))
+    catalog.see(hostile, hostile, hostile, hostile)
+    catalog.log([event(hostile, hostile, **{hostile: hostile})])
     assert (catalog.history(hostile), catalog.uses(hostile)) == ([kept], [kept])
-    assert catalog.batches(hostile)[0].partitions[0].source == hostile
+    assert (catalog.batches(hostile), catalog.seen(hostile)) == ([done], {hostile: (hostile, hostile)})
+    assert catalog.logged(hostile, 0, 1)[0][1].payload == {hostile: hostile}
+
+
+def check_a_catalog_that_is_in_use_is_sound(opened: Open) -> None:
+    catalog = opened()
+    catalog.remember([memory()])
+    catalog.commit(batch())
+    catalog.save_run(RunRecord("1", "p", "done", 1.0))
+    assert catalog.check() == []
 
 
 def check_threads_may_write_through_one_catalog(opened: Open) -> None:
@@ -262,112 +388,72 @@ def check_threads_may_write_through_one_catalog(opened: Open) -> None:
 CHECKS = [value for name, value in list(globals().items()) if name.startswith("check_")]
 
 
-@pytest.fixture(params=["sqlite"])
-def open_(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """Opens an implementation; another one is another parameter."""
-    makers: dict[str, Open] = {"sqlite": lambda: SqliteCatalog(tmp_path / "store" / "catalog.sqlite")}
-    all_of_them: list[Catalog] = []
-
-    def open_one() -> Catalog:
-        all_of_them.append(makers[request.param]())
-        return all_of_them[-1]
-
-    yield open_one
-    for catalog in all_of_them:
-        catalog.close()
-
-
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
-def test_a_catalog_keeps_its_promises(open_, check):
-    check(open_)
-
-
-def test_a_catalog_in_memory_is_empty_and_leaves_no_file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    catalog = SqliteCatalog(None)
-    assert catalog.history("a") == []
-    catalog.close()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_catalog_of_a_newer_version_is_refused_and_left_as_it_is(tmp_path):
-    file = tmp_path / "catalog.sqlite"
-    connection = sqlite3.connect(file)
-    connection.execute("PRAGMA user_version=2")
-    connection.close()
-    before = file.read_bytes()
-    with pytest.raises(HostError) as caught:
-        SqliteCatalog(file)
-    assert "was written by a newer Levada" in caught.value.what
-    assert (caught.value.expected, caught.value.found) == ("version 1 or older", "version 2")
-    connection = sqlite3.connect(file)
-    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
-    connection.close()
-    assert len(before) <= file.stat().st_size
-
-
-@pytest.mark.parametrize("content", [b"nothing of the kind" * 100, None], ids=["a file that is none", "a folder"])
-def test_what_is_no_catalog_is_named(tmp_path, content):
-    file = tmp_path / "catalog.sqlite"
-    file.mkdir() if content is None else file.write_bytes(content)
-    with pytest.raises(HostError, match=r"cannot open the catalog .*catalog\.sqlite"):
-        SqliteCatalog(file)
-
-
-def test_what_can_not_be_written_is_not_there_in_part(tmp_path):
-    catalog = SqliteCatalog(tmp_path / "catalog.sqlite")
-    pages = catalog._connection.execute("PRAGMA page_count").fetchone()[0]
-    catalog._connection.execute(f"PRAGMA max_page_count={pages}")
-    with pytest.raises(HostError, match="could not be written: database or disk is full"):
-        catalog.remember([memory(f"r{number}", (f"c{number}",)) for number in range(500)])
-    catalog._connection.execute("PRAGMA max_page_count=100000")
-    assert (catalog.history("a"), catalog.uses("c0")) == ([], [])
-    catalog.remember([memory("r")])
-    assert len(catalog.history("a")) == 1
-    catalog.close()
-
-
-def test_a_commit_survives_power_loss_as_far_as_sqlite_can_promise(tmp_path):
-    catalog = SqliteCatalog(tmp_path / "catalog.sqlite")
-    settings = [catalog._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
-    catalog.close()
-    assert settings == ["wal", 2]
+def test_a_catalog_keeps_its_promises(open_catalog, check):
+    check(open_catalog)
 
 
 WRITER = """
 import sys
 from pathlib import Path
-from engine.stores.artifacts import Artifact
-from engine.stores.catalog import BatchPartition, Memory, RunRecord, SqliteCatalog
-catalog, me = SqliteCatalog(Path(sys.argv[1])), sys.argv[2]
+import polars as pl
+from engine.names import Secret, new_id
+from engine.stores.artifacts import ArtifactStore
+from engine.stores.batches import Batch, BatchPartition, Piece
+from engine.stores.raw import Slot
+from tests.engine.stores.conftest import open_one
+kind, place, database, me, commits = sys.argv[1:]
+root = Path(place)
+uri = None if kind == "sqlite" else Secret(sys.stdin.readline().strip())
+catalog, raw = open_one(kind, root, uri, database), ArtifactStore(root, uri, database).raw
 print("ready", flush=True)
 sys.stdin.readline()
-for n in range(25):
-    catalog.remember([Memory(f"{me}-{n}", (f"c{n}",), Artifact("1"), "a", n, "", "{}", me, float(n))])
-    catalog.open_batch("d", f"{me}-{n}")
-    catalog.commit_batch("d", [BatchPartition(f"{n}", "", "", "x", 1, 1)], me)
-catalog.save_run(RunRecord(me, "p", "done", 1.0))
+for n in range(int(commits)):
+    identity = catalog.reserve("d", f"{me}-{n}", new_id())
+    file = root / f"{me}.parquet"
+    pl.DataFrame({"row": [f"{me}-{n}-{row}" for row in range(5)]}).write_parquet(file)
+    piece = Piece.of(raw.put(file, Slot("raw", "d", identity, 0)))
+    part = BatchPartition(number=0, source=f"{me}-{n}", fingerprint="", rows_in=5, loaded=piece)
+    catalog.commit(Batch(id=identity, dataset="d", fingerprint=f"{me}-{n}", definition="", partitions=(part,)))
 catalog.close()
 """
 
 
-def test_four_processes_that_write_at_once_lose_nothing_and_double_nothing(tmp_path):
-    file = tmp_path / "catalog.sqlite"
-    command = [sys.executable, "-c", WRITER, str(file)]
-    writers = [
-        subprocess.Popen([*command, f"w{n}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for n in range(4)
+@pytest.mark.service
+@pytest.mark.parametrize(
+    ("writers", "commits"), [pytest.param(4, 5, id="few"), pytest.param(8, 50, id="many", marks=pytest.mark.soak)]
+)
+def test_processes_that_commit_at_once_lose_nothing_and_double_nothing(open_catalog, open_raw, writers, commits):
+    catalog, raw, arguments = open_catalog(), open_raw(), open_catalog.arguments
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, *arguments, f"w{number}", str(commits)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(writers)
     ]
-    for writer in writers:
-        assert writer.stdout.readline() == "ready\n"
-    for writer in writers:
-        writer.stdin.write("\n")
-        writer.stdin.flush()
-    codes = [writer.communicate(timeout=50) and writer.returncode for writer in writers]
-    catalog = SqliteCatalog(file)
-    sources = [part.source for batch in catalog.batches("d") for part in batch.partitions]
-    assert codes == [0] * 4
-    assert len(catalog.history("a")) == 100
-    assert sorted(sources, key=int) == [str(number) for number in range(25)]
-    assert [batch.sequence for batch in catalog.batches("d")] == list(range(1, len(catalog.batches("d")) + 1))
-    assert len(catalog.runs()) == 4
-    catalog.close()
+    for process in processes:
+        process.stdin.write(open_catalog.secret)
+        process.stdin.flush()
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    looked = 0
+    while any(process.poll() is None for process in processes):
+        seen = catalog.batches("d")
+        assert [one.sequence for one in seen] == list(range(1, len(seen) + 1))
+        assert all(raw.holds(one.partitions[0].loaded.artifact()) for one in seen[looked:])
+        looked = len(seen)
+    for process in processes:
+        process.communicate()
+    done = catalog.batches("d")
+    rows = [row for one in done for row in raw.scan(one.partitions[0].loaded.artifact()).collect()["row"]]
+    wanted = [f"w{writer}-{number}-{row}" for writer in range(writers) for number in range(commits) for row in range(5)]
+    assert [process.returncode for process in processes] == [0] * writers
+    assert [one.sequence for one in done] == list(range(1, writers * commits + 1))
+    assert sorted(rows) == sorted(wanted)
+    assert {one.payload["batch"] for one in catalog.outbox()} == {one.id for one in done}

@@ -1,0 +1,166 @@
+"""Brings what is new in the sources into the raw store: for each dataset a pipeline of its own, all of them at once.
+
+In: datasets, what the catalog has of them, a window. Out: for each dataset what it holds now and which batches are new.
+First it is planned, from metadata alone; then partitions are read in parallel; each batch is committed and announced as
+soon as it is whole. What fails stops nothing else.
+"""
+
+from __future__ import annotations
+
+import getpass
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from engine.bus import Bus
+from engine.compile import Content, Part
+from engine.errors import DataError, HostError, LevadaError
+from engine.execute import Outcome, Watcher, Workers, execute
+from engine.graph import Graph
+from engine.ingestion.admission import Admission
+from engine.ingestion.plan import Planned, definition_of, plan_dataset
+from engine.plugin import ALL, Window
+from engine.registry import secrets_of
+from engine.schemas import union
+from engine.stages.numbers import outside
+from engine.stores.artifacts import ArtifactStore
+from engine.stores.batches import Batch, Held
+from engine.stores.catalog import Catalog
+
+__all__ = ["ALL", "Ingested", "Planned", "Window", "definition_of", "foreseen", "ingest", "plan_dataset"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What came of a dataset: its partitions now, with the outcome of each, and what is new.
+
+    ``outcomes`` are by source: ran, reused or failed. ``notes`` are what a person should know: drift, files that were
+    only touched.
+    """
+
+    name: str
+    held: tuple[Held, ...]
+    content: Content
+    outcomes: Mapping[str, Outcome]
+    rows: int
+    new: tuple[Batch, ...]
+    notes: tuple[str, ...]
+
+    def settled(self) -> Ingested:
+        """Return the same with all that ran as something that was there before."""
+        outcomes = {
+            source: replace(one, status="reused", seconds=0.0) if one.status == "ran" else one
+            for source, one in self.outcomes.items()
+        }
+        return replace(self, outcomes=outcomes, new=())
+
+    def failures(self) -> list[LevadaError]:
+        """Return what went wrong, each cause once."""
+        errors = [outcome.error for outcome in self.outcomes.values() if outcome.error is not None]
+        return list({str(error): error for error in errors}.values())
+
+
+def ingest(
+    planned: Sequence[Planned],
+    store: ArtifactStore,
+    catalog: Catalog,
+    bus: Bus,
+    workers: Workers,
+    *,
+    run: str,
+    keep_going: bool = True,
+    watchers: Sequence[Watcher] = (),
+) -> list[Ingested]:
+    """Ingest what was planned, all datasets at once, and return what each came to.
+
+    Raises ``HostError`` when the catalog can not be written, ``Interrupted`` on Ctrl-C; what was committed stays.
+    """
+    by = f"{getpass.getuser()}@{platform.node()}"
+    admissions = [Admission(one, store, catalog, bus, run=run, by=by) for one in planned]
+    secrets = {one.name: secrets_of(one.dataset.extract) for one in planned}
+    _execute(admissions, store, catalog, workers, secrets, run=run, keep_going=keep_going, watchers=watchers)
+    if any(admission.begin_again() for admission in admissions):  # with what their rows must fit
+        _execute(admissions, store, catalog, workers, secrets, run=run, keep_going=keep_going, watchers=watchers)
+    return [_ingested(admission, store, catalog) for admission in admissions]
+
+
+def _execute(
+    admissions: Sequence[Admission],
+    store: ArtifactStore,
+    catalog: Catalog,
+    workers: Workers,
+    secrets: Mapping[str, Mapping[str, str]],
+    *,
+    run: str,
+    keep_going: bool,
+    watchers: Sequence[Watcher],
+) -> None:
+    graph = Graph(task for admission in admissions for task in admission.tasks())
+    if graph:
+        both = [*admissions, *watchers]
+        execute(graph, store, catalog, workers, run=run, keep_going=keep_going, watchers=both, secrets=secrets)
+    for admission in admissions:
+        admission.finish()
+
+
+def _ingested(admission: Admission, store: ArtifactStore, catalog: Catalog) -> Ingested:
+    planned = admission.planned
+    held = planned.holds(catalog.batches(planned.name))
+    outcomes = {one.partition.source: _outcome(one, admission, store) for one in held}
+    outcomes |= admission.failed
+    content = _content(held, outcomes)
+    rows = sum(_rows(one, store) for one in held)
+    if not admission.failed and not rows:
+        outcomes |= dict.fromkeys(outcomes or [planned.name], Outcome("failed", error=_no_rows(planned.name, held)))
+        content = _content(held, outcomes)
+    return Ingested(planned.name, tuple(held), content, outcomes, rows, tuple(admission.committed), tuple(admission.notes))
+
+
+def _rows(held: Held, store: ArtifactStore) -> int:
+    """Return how many rows of a partition count: those that a later backfill has replaced do not."""
+    if not held.without or not store.holds(held.artifact()):
+        return held.partition.loaded.rows
+    return int(outside(store.raw.scan(held.artifact()), held.without).select(pl.len()).collect().item())
+
+
+def _outcome(held: Held, admission: Admission, store: ArtifactStore) -> Outcome:
+    artifact = held.artifact()
+    ran = admission.ran.get(held.partition.source)
+    if ran is not None:
+        return Outcome("ran", artifact, (), ran)
+    if not store.holds(artifact):
+        where = held.partition.loaded.path
+        error = HostError(
+            f"rows of {held.partition.source} are gone from the store", where=where, hint="bring the file back, or its source"
+        )
+        return Outcome("failed", error=error)
+    return Outcome("reused", artifact)
+
+
+def foreseen(planned: Planned, store: ArtifactStore) -> Ingested:
+    """Return what a dataset would come to, as far as can be told before anything is read: new partitions have no outcome."""
+    held = list(planned.held.values())
+    outcomes = {one.partition.source: Outcome("reused", one.artifact()) for one in held if store.holds(one.artifact())}
+    new = {part.name: _UNKNOWN for unit in planned.units for part in unit.partitions}
+    return Ingested(planned.name, tuple(held), _content(held, outcomes | new), outcomes, 0, (), ())
+
+
+_UNKNOWN = Outcome("skipped")
+
+
+def _content(held: Sequence[Held], outcomes: Mapping[str, Outcome]) -> Content:
+    """Return what the graph is made of: partitions that are there, and those that should be."""
+    there = {one.partition.source: one for one in held}
+    names = [*there, *(name for name in outcomes if name not in there)]
+    # a column without any value in it is text, for want of a better type
+    columns = tuple((name, "String" if dtype == "Null" else dtype) for name, dtype in union(p.partition.columns for p in held))
+    return Content(tuple(Part(name, outcomes[name].artifact) for name in names), columns)
+
+
+def _no_rows(name: str, held: Sequence[Held]) -> DataError:
+    broken = sum(one.partition.quarantined for one in held)
+    found = f"{broken:,} rows, all of which broke a rule" if broken else f"{len(held)} files without rows"
+    where = held[0].partition.source if held else ""
+    return DataError(f"the dataset {name} has no rows", where=where, expected="at least one row", found=found)

@@ -1,0 +1,210 @@
+"""What a child process does to a harbour, and the ways in which it is disturbed while it does so.
+
+A job is plain data. ``do``: ingest, run, cli, append, read. Disturbances: ``planted`` (a bug, by name), ``kill_at`` (the
+number of the step before which the process kills itself), ``fault`` (which call of which function of the seam fails and
+how), ``record`` (a folder in which every step is written down), ``hold`` (a file that the first write waits for), ``then``
+(a file that is made at the end), ``limit`` (bytes that a file may have), ``full`` (writes go to a device without space).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from engine.runs import ingest_pipeline, opened, run_pipeline
+from engine.stores import files
+from engine.stores.sqlite import SqliteCatalog
+from engine.upkeep import gc
+from tests.durability import planted
+from tests.durability.harbour import ROWS, Harbour
+from tests.durability.recording import record
+
+SEAM = ("make", "write", "sync", "rename", "remove", "remove_folder")
+"""The functions of the seam through which all changes of the file system go."""
+
+Report = Callable[[str, object], None]
+
+
+def perform(job: Mapping[str, Any], report: Report) -> int:
+    """Do a job and return its exit code; ``report`` is told of commits and how many steps there were."""
+    harbour = Harbour(Path(job["folder"]))
+    _acknowledge(report)
+    alone: Callable[[], AbstractContextManager[None]] = nullcontext
+    if "record" in job:
+        alone = record(Path(job["record"]), harbour.root)
+    if "planted" in job:
+        planted.PLANTED[job["planted"]]()
+    if "hold" in job:
+        _hold(Path(job["hold"]))
+    if "fault" in job:
+        _fail(report, **job["fault"])
+    if job.get("full"):
+        _fill()
+    if "limit" in job:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))
+    steps = _count(job.get("kill_at"), alone)
+    try:
+        return JOBS[job["do"]](harbour, job)
+    finally:
+        report("steps", steps())
+        if "then" in job:
+            Path(job["then"]).touch()
+
+
+def _ingest(harbour: Harbour, job: Mapping[str, Any]) -> int:
+    ingest_pipeline(harbour.spec(retries=job.get("retries", 0))).raise_failure()
+    return 0
+
+
+def _run(harbour: Harbour, job: Mapping[str, Any]) -> int:
+    run_pipeline(harbour.spec()).raise_failure()
+    return 0
+
+
+def _cli(harbour: Harbour, job: Mapping[str, Any]) -> int:
+    from engine.cli import run
+
+    os.chdir(harbour.folder)
+    return run(job["arguments"])
+
+
+def _append(harbour: Harbour, job: Mapping[str, Any]) -> int:
+    """Bring in files of one's own, one after the other, into a dataset that others append to."""
+    for number in job["numbers"]:
+        harbour.add("tides", number)
+        ingest_pipeline(harbour.spec(dataset="tides", pattern=job["pattern"], retries=2)).raise_failure()
+    return 0
+
+
+def _read(harbour: Harbour, job: Mapping[str, Any]) -> int:
+    """Read the dataset again and again until a file says that all is done; every batch that is seen must be whole."""
+    seen = 0
+    while True:
+        last = Path(job["until"]).exists()
+        with opened(harbour.store, look=True) as stores:
+            batches = stores.catalog.batches("tides")
+            for batch in batches[seen:]:
+                rows = [stores.files.raw.scan(part.loaded.artifact()).collect().height for part in batch.partitions]
+                if rows != [ROWS]:
+                    raise AssertionError(f"batch {batch.sequence} has {rows} rows")
+        if len(batches) < seen:
+            raise AssertionError(f"{seen} batches were there, and now {len(batches)} are")
+        seen = len(batches)
+        if last:
+            return 0
+        time.sleep(0.02)
+
+
+def _clear(harbour: Harbour, job: Mapping[str, Any]) -> int:
+    """Clear away again and again until a file says that all is done."""
+    while not Path(job["until"]).exists():
+        gc(harbour.store, job["grace"], delete=True)
+    return 0
+
+
+JOBS: dict[str, Callable[[Harbour, Mapping[str, Any]], int]] = {
+    "ingest": _ingest,
+    "run": _run,
+    "cli": _cli,
+    "append": _append,
+    "read": _read,
+    "clear": _clear,
+}
+
+
+def _acknowledge(report: Report) -> None:
+    """Report each batch the moment that its commit has returned."""
+    commit = SqliteCatalog.commit
+
+    def acknowledged(self: SqliteCatalog, batch: Any) -> Any:
+        done = commit(self, batch)
+        report("ack", done.id)
+        return done
+
+    SqliteCatalog.commit = acknowledged  # type: ignore[method-assign]
+
+
+def _count(kill_at: int | None, alone: Callable[[], AbstractContextManager[None]]) -> Callable[[], int]:
+    """Count every call of the seam and every crash point, and kill the process before the given one.
+
+    It is killed while it is ``alone`` with the log of a recording: a change that was made is also in the log.
+    """
+    lock, steps = threading.Lock(), [0]
+
+    def step(_name: str) -> None:
+        with lock:
+            steps[0] += 1
+            if steps[0] == kill_at:
+                with alone():
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+    _before_each(step)
+    return lambda: steps[0]
+
+
+def _before_each(step: Callable[[str], None]) -> None:
+    """Have ``step`` called before each call of the seam, and at each crash point."""
+    for name in SEAM:
+
+        def stepped(*arguments: Any, _inner: Callable[..., Any] = getattr(files, name), _name: str = name) -> Any:
+            step(_name)
+            return _inner(*arguments)
+
+        setattr(files, name, stepped)
+    before = files.watch
+
+    def reached(point: str) -> None:
+        if before is not None:
+            before(point)
+        step(point)
+
+    files.watch = reached
+
+
+def _fail(report: Report, function: str, nth: int, error: int, *, once: bool) -> None:
+    """Have the nth call of a function of the seam fail, and if not only ``once``, all after it too."""
+    inner, lock, calls = getattr(files, function), threading.Lock(), [0]
+
+    def failing(*arguments: Any) -> Any:
+        with lock:
+            calls[0] += 1
+            number = calls[0]
+        if number == nth or (number > nth and not once):
+            report("fault", number)
+            raise OSError(error, os.strerror(error))
+        return inner(*arguments)
+
+    setattr(files, function, failing)
+
+
+def _fill() -> None:
+    """Have every file written that fills a device which has no space: the kernel itself says so."""
+    inner = files.write
+
+    def full(path: Path, fill: Callable[[Path], Any]) -> Any:
+        path.symlink_to("/dev/full")
+        return inner(path, fill)
+
+    files.write = full  # type: ignore[assignment]
+
+
+def _hold(until: Path) -> None:
+    """Have the first write wait until a file is there."""
+    inner = files.write
+
+    def held(path: Path, fill: Callable[[Path], Any]) -> Any:
+        for _ in range(3_000):
+            if until.exists():
+                return inner(path, fill)
+            time.sleep(0.01)
+        raise OSError(errno.ETIMEDOUT, "nobody let it go on")
+
+    files.write = held  # type: ignore[assignment]
