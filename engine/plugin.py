@@ -185,6 +185,8 @@ class Extractor(Plugin):
     """
 
     kind: ClassVar[str] = "extractor"
+    scans: ClassVar[bool] = False
+    """Whether ``read`` returns a scan of Polars' own over files: it may be read several times at once. A query may not."""
 
     @property
     def incremental(self) -> bool:

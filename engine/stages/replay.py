@@ -14,10 +14,11 @@ import polars as pl
 
 from engine.digest import canonical
 from engine.errors import DataError
-from engine.plugin import CHECK, RAW, ROW, Check, SourcePartition
+from engine.plugin import CHECK, RAW, ROW, Check, Extractor, SourcePartition
 from engine.schemas import schema_of, wider
-from engine.stages.ingest import _columns, _pass, _reasons, _rules, _slot, _write, _Written
+from engine.stages.ingest import slot_of
 from engine.stages.numbers import Link, count_around, numbered, waiting
+from engine.stages.reading import Rules, Written, columns_in, read_partition, reasons_in, split, with_rules
 from engine.stages.work import Work, explained
 from engine.stores import files
 from engine.stores.artifacts import Artifact, sink
@@ -48,11 +49,11 @@ def run(work: Work) -> Artifact:
         # a rule that would stop an ingestion sets aside here: these rows have been put aside before
         reasons = [
             {**reason, "on_fail": "warn" if reason["on_fail"] == "warn" else "quarantine"}
-            for reason in _reasons(written.aside, checks)
+            for reason in reasons_in(written.aside, checks)
         ]
-        columns = _columns(written.loaded)
-        loaded = work.store.raw.put(written.loaded, _slot(work, "raw"))
-        aside = work.store.raw.put(written.aside, _slot(work, "quarantine")) if reasons else None
+        columns = columns_in(written.loaded)
+        loaded = work.store.raw.put(written.loaded, slot_of(work, "raw"))
+        aside = work.store.raw.put(written.aside, slot_of(work, "quarantine")) if reasons else None
     value = {"reasons": reasons, "columns": columns, "aside": aside and aside.to_json()}
     return Artifact(canonical({"rows_in": written.rows_in, "broken": [], **value}), loaded.file, loaded.rows)
 
@@ -63,31 +64,32 @@ def _broken(work: Work, links: Sequence[Link], checks: Sequence[Check]) -> list[
     strict = [check for check in checks if check.on_fail != "warn"]
     for link in links if strict else ():
         frame = work.store.raw.scan(link.loaded)
-        frame, rules = _rules(frame, frame.collect_schema().names(), strict, work.params["held"])
+        frame, rules = with_rules(frame, frame.collect_schema().names(), Rules(strict, work.params["held"]))
         counts = {words: broken.sum() for words, broken, _ in rules}
         for words, rows in frame.select(**counts).collect(engine="streaming").row(0, named=True).items():
             found[words] = found.get(words, 0) + (rows or 0)
     return [[words, rows] for words, rows in found.items() if rows]
 
 
-def _stored(work: Work, links: Sequence[Link], checks: Sequence[Check], folder: Path) -> _Written:
+def _stored(work: Work, links: Sequence[Link], checks: Sequence[Check], folder: Path) -> Written:
     """Check the rows as they were set aside. What could not be parsed can not be checked, and stays."""
     rows = waiting(work.store.raw, links[-1], work.params["without"])
     assert rows is not None, "run has looked"
     columns = [name for name in rows.collect_schema().names() if name not in (ROW, CHECK, RAW)]
     parsed = rows.filter(pl.col(RAW).is_null()).select(ROW, *columns)
     unparsed = rows.filter(pl.col(RAW).is_not_null()).select(ROW, CHECK, RAW)
-    return _pass(work, _widened(work, parsed), unparsed, checks, folder)
+    return split(_widened(work, parsed), unparsed, Rules(checks, work.params["held"], work.params["fit"]), folder)
 
 
-def _read_again(work: Work, links: Sequence[Link], checks: Sequence[Check], folder: Path) -> _Written:
+def _read_again(work: Work, links: Sequence[Link], checks: Sequence[Check], folder: Path) -> Written:
     """Read the whole partition, see that the rows which are loaded are still the same, and keep those that were not."""
     raw, partition = work.store.raw, SourcePartition(**work.params["partition"])
     rows = waiting(raw, links[-1])
     assert rows is not None, "run has looked"
     numbers = rows.select(ROW).collect()[ROW]
+    extractor: Extractor = work.plugin("extractor", "extract")
     (folder / "all").mkdir()
-    written = _write(work, work.plugin("extractor", "extract"), partition, checks, folder / "all")
+    written = read_partition(extractor, partition, Rules(checks, work.params["held"], work.params["fit"]), folder / "all")
     loaded, aside = pl.scan_parquet(written.loaded, glob=False), None
     ours = pl.col(ROW).is_in(numbers.implode())
     if written.aside.exists():
@@ -97,7 +99,7 @@ def _read_again(work: Work, links: Sequence[Link], checks: Sequence[Check], fold
     else:
         loaded = count_around(loaded, None)
     _see_that_nothing_else_changed(work, links, loaded.filter(~ours), written.rows_in)
-    mine = _Written(folder / "loaded.parquet", folder / "aside.parquet", len(numbers))
+    mine = Written(folder / "loaded.parquet", folder / "aside.parquet", len(numbers))
     files.write(mine.loaded, lambda path: sink((_widened(work, loaded.filter(ours)).drop(ROW), path)))
     if aside is not None:
         left = aside.filter(ours)

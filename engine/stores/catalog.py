@@ -122,7 +122,7 @@ class Catalog(ABC):
     def reserve(self, dataset: str, key: str, new_id: str) -> str:
         """Return the id under which a batch is made: the one reserved for this key, by whomever, or else ``new_id``.
 
-        It stays reserved until a batch of this id is committed.
+        It stays reserved until a batch of this id is committed. What is reserved once more counts as reserved now.
         """
 
     @abstractmethod

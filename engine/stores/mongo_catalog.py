@@ -183,7 +183,10 @@ class MongoCatalog(Catalog):
             for _ in _attempts():
                 for found in self._find("reservations", {"_id": identity}):
                     if self._db["batches"].find_one({"id": found["id"]}, {"_id": 1}) is None:
-                        return str(found["id"])
+                        now = _sealed({**found, "created": time.time()})
+                        if reservations.replace_one({"_id": identity, "id": found["id"]}, now).matched_count:
+                            return str(found["id"])
+                        break  # it was given up in between
                     reservations.delete_one({"_id": identity, "id": found["id"]})  # left by one that ended while committing
                 fresh = {"_id": identity, "id": new_id, "dataset": dataset, "key": key, "created": time.time()}
                 self._insert("reservations", [fresh])

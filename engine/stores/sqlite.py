@@ -185,14 +185,11 @@ class SqliteCatalog(Catalog):
             connection.executemany("DELETE FROM edge WHERE memo = ?", gone)
 
     def reserve(self, dataset: str, key: str, new_id: str) -> str:
-        query, values = "SELECT id FROM reservation WHERE dataset = ? AND key = ?", (dataset, key)
-        rows = self._select(query, values)
-        if not rows:
-            with self._transaction() as connection:
-                row = (new_id, *values, time.time())
-                connection.execute("INSERT OR IGNORE INTO reservation VALUES (?,?,?,?,?)", (*row, _seal(*row)))
-            rows = self._select(query, values)
-        return str(rows[0][0]) if rows else new_id  # another process may have used it up in between
+        with self._transaction() as connection:
+            there = connection.execute("SELECT id FROM reservation WHERE dataset = ? AND key = ?", (dataset, key)).fetchone()
+            row = (there[0] if there else new_id, dataset, key, time.time())
+            connection.execute("INSERT OR REPLACE INTO reservation VALUES (?,?,?,?,?)", (*row, _seal(*row)))
+        return str(row[0])
 
     def release(self, identity: str, *, before: float | None = None) -> bool:
         with self._transaction() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 from pydantic import Field, field_validator
@@ -32,6 +33,8 @@ class Csv(Extractor):
     column, where it is a missing value. After a quote that is never closed, reading goes on in the next line. A last row
     without a line end is taken if it has all its fields.
     """
+
+    scans: ClassVar[bool] = True
 
     path: str = Field(description="A file or a glob pattern (`data/2013/*.csv.gz`), relative to where you stand.")
     nulls: tuple[str, ...] = Field(default=(), description="Words that stand for a missing value, besides nothing at all.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import polars as pl
 from pydantic import Field
 
@@ -15,6 +17,8 @@ class Parquet(Extractor):
 
     Names and types come from the files' footers; values are taken as they are.
     """
+
+    scans: ClassVar[bool] = True
 
     path: str = Field(description="A file or a glob pattern (`data/2013/*.parquet`), relative to where you stand.")
 
