@@ -71,7 +71,9 @@ def _count(findings: Iterable[Finding], severity: str) -> int:
 def _look_through(kept: ArtifactStore, catalog: Catalog, checked: dict[str, int]) -> Iterator[Finding]:
     """Yield what is wrong with the files that the catalog names; those of batches first, each file once."""
     seen = set[str]()
-    for batch in catalog.batches():
+    batches = catalog.batches()
+    live = _live(batches, {one.id for one in catalog.reservations()})
+    for batch in batches:
         checked["batches"] += 1
         for partition in batch.partitions:
             for piece in partition.pieces:
@@ -81,8 +83,10 @@ def _look_through(kept: ArtifactStore, catalog: Catalog, checked: dict[str, int]
     for memory in catalog.remembered():
         checked["results"] += 1
         for artifact in _artifacts(memory):
-            if artifact.file is not None and artifact.file.path not in seen:
-                seen.add(artifact.file.path)
+            path = artifact.file.path if artifact.file is not None else ""
+            batch_id = _batch_of(path)
+            if path and path not in seen and (batch_id is None or batch_id in live):
+                seen.add(path)
                 yield from _look(kept, artifact, f"a result of {memory.label}", checked, lost="note")
 
 

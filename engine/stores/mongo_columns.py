@@ -166,7 +166,8 @@ def _stored(dtype: pl.DataType) -> Any:
 
 
 def _instance(dtype: Any) -> pl.DataType:
-    return dtype() if isinstance(dtype, type) else dtype
+    found: pl.DataType = dtype() if isinstance(dtype, type) else dtype
+    return found
 
 
 def _milliseconds(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -281,9 +282,9 @@ class _Leaf:
         if not len(text) or offsets is None:
             return
         ends = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
-        self._lengths.update(np.diff(ends).view(np.uint8))
+        self._lengths.update(np.diff(ends).tobytes())
         if content is not None and ends[-1] > ends[0]:
-            self._bytes.update(np.frombuffer(content, np.uint8)[ends[0] : ends[-1]])
+            self._bytes.update(memoryview(content)[ends[0] : ends[-1]])
 
 
 def _memory(series: pl.Series) -> Any:

@@ -53,6 +53,7 @@ CREATE TABLE run (
 """
 
 _SCHEMA_VERSION = 2
+_TIMEOUT = 30  # seconds that one process waits for another
 
 
 class SqliteCatalog(Catalog):
@@ -68,15 +69,30 @@ class SqliteCatalog(Catalog):
         try:
             if path is not None:
                 files.make_folder(path.parent, path.parent)
-            self._connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None, timeout=30)
+            self._connection = sqlite3.connect(
+                path or ":memory:", check_same_thread=False, isolation_level=None, timeout=_TIMEOUT
+            )
             self._lock = threading.RLock()
-            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._use_wal()
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.execute("PRAGMA cache_size=-65536")  # KiB; the default is too small for a large transaction
             self._connection.execute("PRAGMA wal_autocheckpoint=10000")  # pages; fewer, larger checkpoints cost less
             self._prepare(str(path))
         except (sqlite3.Error, OSError) as error:
             raise self._explained(error, "opened") from error
+
+    def _use_wal(self) -> None:
+        """Switch to WAL. Of two that open a new catalog at once one is refused without having been made to wait."""
+        deadline = time.monotonic() + _TIMEOUT
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def _prepare(self, path: str) -> None:
         version = self._version()

@@ -38,7 +38,9 @@ def opened(uri: Secret, database: str, collection: str, *, raw: bool = False) ->
         raise HostError("reading MongoDB needs pymongo", hint="pip install 'levada[mongo]'") from None
     text = uri.get_secret_value()
     options = _options(RawBSONDocument if raw else dict)
-    waits = {} if "serverselectiontimeoutms" in text.lower() else {"serverSelectionTimeoutMS": CONNECT_MILLISECONDS}
+    waits: dict[str, Any] = (
+        {} if "serverselectiontimeoutms" in text.lower() else {"serverSelectionTimeoutMS": CONNECT_MILLISECONDS}
+    )
     try:
         try:
             client: MongoClient[Any] = MongoClient(text, maxPoolSize=2, **waits)
@@ -71,9 +73,10 @@ def decoded(raw: Any) -> Document | None:
     from bson.errors import InvalidBSON
 
     try:
-        return decode(raw.raw, _options(dict))
+        fields: Document = decode(raw.raw, _options(dict))
     except InvalidBSON:
         return None
+    return fields
 
 
 def _explained(error: PyMongoError, uri: str, where: str) -> LevadaError:

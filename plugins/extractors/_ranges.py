@@ -159,7 +159,10 @@ def behind(key: Key, lag: float, column: str) -> Key:
         return type(key).from_datetime(key.generation_time - timedelta(seconds=lag))  # type: ignore[union-attr]  # as above
     if isinstance(key, str):
         raise ConfigError(f"lag can not be taken from '{column}', which holds text", found=key)
-    return key - Decimal(str(lag)) if isinstance(key, Decimal) else key - (math.ceil(lag) if isinstance(key, int) else lag)
+    if isinstance(key, Decimal):
+        return key - Decimal(str(lag))
+    assert isinstance(key, int | float), "all other kinds of keys have been dealt with"
+    return key - (math.ceil(lag) if isinstance(key, int) else lag)
 
 
 def _tagged(key: Key | None) -> list[str] | None:

@@ -57,7 +57,7 @@ def _text_or_bytes(raw: bytes) -> str | bytes:
 def sorted_out(fields: Sequence[Field], batches: Iterator[Sequence[Any]], folder: Path) -> Salvaged:
     """Write both kinds of rows to files in ``folder``, a pair for each batch, and return them."""
     first, rows_files, rejected_files = 1, [], []
-    schema = {ROW: pl.UInt32, **{field.name: field.dtype for field in fields}}
+    schema: dict[str, Any] = {ROW: pl.UInt32, **{field.name: field.dtype for field in fields}}
     for number, rows in enumerate([[], *batches]):
         kept, rejected = _sorted(fields, rows, first)
         first += len(rows)

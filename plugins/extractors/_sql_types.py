@@ -53,7 +53,7 @@ class Field:
         except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
             found = str(error).splitlines()[0]
             raise pl.exceptions.ComputeError(f"column '{self.name}' holds what is not {named(self.dtype)}: {found}") from None
-        large = made.dtype == pl.Float64 and (made.abs().max() or 0) >= EXACT
+        large = made.dtype == pl.Float64 and _largest(made) >= EXACT
         if large and any(isinstance(value, int) and abs(value) > EXACT for value in values):
             raise pl.exceptions.ComputeError(f"column '{self.name}' holds whole numbers beside fractions, and large values")
         if made.dtype != self.dtype:
@@ -81,10 +81,17 @@ def named(dtype: Any) -> str:
     return str(dtype).replace("time_unit='us', time_zone=None", "").replace("time_unit='us', time_zone='UTC'", "UTC")
 
 
+def _largest(numbers: pl.Series) -> float:
+    found = numbers.abs().max()
+    return float(found) if isinstance(found, int | float) else 0.0
+
+
 def _decimal(name: str, precision: int | None, scale: int | None, *, listed: bool = False, text: bool = False) -> Field:
     """Return a column of exact decimals, as text where the database sets no bound or a larger one than Polars knows."""
-    bounded = precision is not None and scale is not None and 0 <= scale <= precision <= _MOST_DIGITS
-    kept: Any = pl.Decimal(precision, scale) if bounded else pl.String()
+    bounded = False
+    kept: pl.DataType = pl.String()
+    if precision is not None and scale is not None and 0 <= scale <= precision <= _MOST_DIGITS:
+        bounded, kept = True, pl.Decimal(precision, scale)
     asked: Literal["value", "text", "texts"] = "texts" if listed else "text" if text or not bounded else "value"
     return Field(name, pl.List(kept) if listed else kept, asked, "decimal" if bounded else "")
 
@@ -112,7 +119,8 @@ def postgres_fields(result: CursorResult[Any]) -> list[Field]:
     """
     known = result.connection.connection.driver_connection.adapters.types  # type: ignore[union-attr]  # psycopg's registry
     fields = []
-    for column in result.cursor.description:
+    described: Any = result.cursor.description  # psycopg's columns, which have names
+    for column in described:
         info = known.get(column.type_code)
         listed = info is not None and column.type_code == info.array_oid
         name = info.name if info is not None else ""
@@ -127,7 +135,8 @@ def postgres_fields(result: CursorResult[Any]) -> list[Field]:
 
 
 def _instance(dtype: Any) -> pl.DataType:
-    return dtype() if isinstance(dtype, type) else dtype
+    found: pl.DataType = dtype() if isinstance(dtype, type) else dtype
+    return found
 
 
 def declared_field(name: str, declared: TypeEngine[Any]) -> Field:

@@ -1,9 +1,14 @@
 """What a child process does to a harbour, and the ways in which it is disturbed while it does so.
 
-A job is plain data. ``do``: ingest, run, cli, append, read. Disturbances: ``planted`` (a bug, by name), ``kill_at`` (the
-number of the step before which the process kills itself), ``fault`` (which call of which function of the seam fails and
-how), ``record`` (a folder in which every step is written down), ``hold`` (a file that the first write waits for), ``then``
-(a file that is made at the end), ``limit`` (bytes that a file may have), ``full`` (writes go to a device without space).
+A job is plain data: what to ``do``, in which ``folder``, and disturbances:
+
+    planted         a bug, by name
+    kill_at, at     the number of the step before which the process kills itself; steps of one name only
+    fault           which call of which function of the seam fails, how, and whether it does so for good
+    record          a folder in which every change of the file system is written down
+    hold, arrived   a file that the first write waits for, and one that says that it waits
+    then            a file that is made at the end
+    limit           how many bytes a file may have
 """
 
 from __future__ import annotations
@@ -40,17 +45,15 @@ def perform(job: Mapping[str, Any], report: Report) -> int:
     alone: Callable[[], AbstractContextManager[None]] = nullcontext
     if "record" in job:
         alone = record(Path(job["record"]), harbour.root)
-    if "planted" in job:
-        planted.PLANTED[job["planted"]]()
-    if "hold" in job:
-        _hold(Path(job["hold"]))
     if "fault" in job:
         _fail(report, **job["fault"])
-    if job.get("full"):
-        _fill()
+    if job.get("planted", "none") != "none":
+        planted.PLANTED[job["planted"]]()
+    if "hold" in job:
+        _hold(Path(job["hold"]), job.get("arrived"))
     if "limit" in job:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["limit"], job["limit"]))
-    steps = _count(job.get("kill_at"), alone)
+    steps = _count(job.get("kill_at"), job.get("at"), alone)
     try:
         return JOBS[job["do"]](harbour, job)
     finally:
@@ -64,7 +67,7 @@ def _ingest(harbour: Harbour, job: Mapping[str, Any]) -> int:
     return 0
 
 
-def _run(harbour: Harbour, job: Mapping[str, Any]) -> int:
+def _run(harbour: Harbour, _job: Mapping[str, Any]) -> int:
     run_pipeline(harbour.spec()).raise_failure()
     return 0
 
@@ -132,14 +135,16 @@ def _acknowledge(report: Report) -> None:
     SqliteCatalog.commit = acknowledged  # type: ignore[method-assign]
 
 
-def _count(kill_at: int | None, alone: Callable[[], AbstractContextManager[None]]) -> Callable[[], int]:
-    """Count every call of the seam and every crash point, and kill the process before the given one.
+def _count(kill_at: int | None, at: str | None, alone: Callable[[], AbstractContextManager[None]]) -> Callable[[], int]:
+    """Count every call of the seam and every crash point, or those with a name, and kill the process before the given one.
 
     It is killed while it is ``alone`` with the log of a recording: a change that was made is also in the log.
     """
     lock, steps = threading.Lock(), [0]
 
-    def step(_name: str) -> None:
+    def step(name: str) -> None:
+        if at not in (None, name):
+            return
         with lock:
             steps[0] += 1
             if steps[0] == kill_at:
@@ -153,12 +158,7 @@ def _count(kill_at: int | None, alone: Callable[[], AbstractContextManager[None]
 def _before_each(step: Callable[[str], None]) -> None:
     """Have ``step`` called before each call of the seam, and at each crash point."""
     for name in SEAM:
-
-        def stepped(*arguments: Any, _inner: Callable[..., Any] = getattr(files, name), _name: str = name) -> Any:
-            step(_name)
-            return _inner(*arguments)
-
-        setattr(files, name, stepped)
+        setattr(files, name, _stepped(name, getattr(files, name), step))
     before = files.watch
 
     def reached(point: str) -> None:
@@ -167,6 +167,14 @@ def _before_each(step: Callable[[str], None]) -> None:
         step(point)
 
     files.watch = reached
+
+
+def _stepped(name: str, inner: Callable[..., Any], step: Callable[[str], None]) -> Callable[..., Any]:
+    def stepped(*arguments: Any) -> Any:
+        step(name)
+        return inner(*arguments)
+
+    return stepped
 
 
 def _fail(report: Report, function: str, nth: int, error: int, *, once: bool) -> None:
@@ -185,22 +193,13 @@ def _fail(report: Report, function: str, nth: int, error: int, *, once: bool) ->
     setattr(files, function, failing)
 
 
-def _fill() -> None:
-    """Have every file written that fills a device which has no space: the kernel itself says so."""
-    inner = files.write
-
-    def full(path: Path, fill: Callable[[Path], Any]) -> Any:
-        path.symlink_to("/dev/full")
-        return inner(path, fill)
-
-    files.write = full  # type: ignore[assignment]
-
-
-def _hold(until: Path) -> None:
+def _hold(until: Path, arrived: str | None) -> None:
     """Have the first write wait until a file is there."""
     inner = files.write
 
     def held(path: Path, fill: Callable[[Path], Any]) -> Any:
+        if arrived is not None:
+            Path(arrived).touch()
         for _ in range(3_000):
             if until.exists():
                 return inner(path, fill)

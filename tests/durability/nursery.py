@@ -14,7 +14,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -95,7 +94,7 @@ _MODULES = (
 
 def _together(todo: Sequence[dict[str, Any]], jobs: Any) -> list[dict[str, Any]]:
     children = [_fork(job, jobs) for job in todo]
-    told = {child["pipe"]: b"" for child in children}
+    told = {pipe: b"" for child in children for pipe in (child["pipe"], child["said"])}
     waiting, started = set(told), time.monotonic()
     while waiting:
         ready, _, _ = select.select(list(waiting), [], [], 0.002 if any("kill_after" in job for job in todo) else 60)
@@ -108,19 +107,20 @@ def _together(todo: Sequence[dict[str, Any]], jobs: Any) -> list[dict[str, Any]]
             if "kill_after" in job and time.monotonic() - started >= job["kill_after"]:
                 job.pop("kill_after")
                 os.kill(child["pid"], signal.SIGKILL)
-    return [_ended(child, told[child["pipe"]]) for child in children]
+    return [_ended(child, told[child["pipe"]], told[child["said"]]) for child in children]
 
 
 def _fork(job: dict[str, Any], jobs: Any) -> dict[str, Any]:
     reading, writing = os.pipe()
-    said = tempfile.TemporaryFile()
+    said, saying = os.pipe()
     pid = os.fork()
     if pid == 0:
         code = 70
         try:
             os.close(reading)
             for descriptor in (1, 2):
-                os.dup2(said.fileno(), descriptor)
+                os.dup2(saying, descriptor)
+            os.close(saying)
             sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115  as long as the child lives
             random.seed()
 
@@ -128,23 +128,30 @@ def _fork(job: dict[str, Any], jobs: Any) -> dict[str, Any]:
                 os.write(writing, f"{what} {value}\n".encode())
 
             code = jobs.perform(job, report)
+            _wait_for_threads()
         except BaseException as error:  # noqa: BLE001  a child never goes on where its parent does
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             code = getattr(error, "exit_code", 70)
+            _wait_for_threads()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
     os.close(writing)
+    os.close(saying)
     return {"pid": pid, "pipe": reading, "said": said}
 
 
-def _ended(child: dict[str, Any], told: bytes) -> dict[str, Any]:
+def _wait_for_threads() -> None:
+    """Let tasks come to their end, as a process that leaves by itself does."""
+    threading._shutdown()  # type: ignore[attr-defined]
+
+
+def _ended(child: dict[str, Any], told: bytes, words: bytes) -> dict[str, Any]:
     os.close(child["pipe"])
+    os.close(child["said"])
     _, status = os.waitpid(child["pid"], 0)
-    child["said"].seek(0)
-    said = child["said"].read().decode(errors="replace")
-    child["said"].close()
+    said = words.decode(errors="replace")
     lines = [line.split(" ", 1) for line in told.decode().splitlines()]
     acknowledged = [value for what, value in lines if what == "ack"]
     steps = max((int(value) for what, value in lines if what == "steps"), default=0)

@@ -11,7 +11,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,11 +48,8 @@ class Disk:
                 if inode is None:
                     self._name(path, inode := _Inode())
                 inode.blob, inode.synced = op["blob"], False
-            case "sync" if op["folder"]:
-                for name, inode in self.pending.pop("" if path == "." else path, []):
-                    _set(self.durable, name, inode)
             case "sync":
-                self.names[path].synced = True
+                self._sync(path, folder=op["folder"])
             case "rename":
                 inode = self.names[path]
                 self._name(path, None)
@@ -64,6 +61,13 @@ class Disk:
                 self.catalog = op["blob"]
             case "ack":
                 self.acknowledged.add(op["id"])
+
+    def _sync(self, path: str, *, folder: bool) -> None:
+        if not folder:
+            self.names[path].synced = True
+            return
+        for name, inode in self.pending.pop("" if path == "." else path, []):
+            _set(self.durable, name, inode)
 
     def _name(self, name: str, inode: _Inode | None) -> None:
         _set(self.names, name, inode)
@@ -96,13 +100,13 @@ def _set(names: dict[str, _Inode], name: str, inode: _Inode | None) -> None:
         names[name] = inode
 
 
-def states(recorded: Path, dice: random.Random, variants: int) -> Iterator[tuple[int, str, Disk]]:
-    """Yield the disk after each operation, several times each, with the shape that it is to be given."""
+def states(recorded: Path, shapes: Sequence[str]) -> Iterator[tuple[int, str, Disk]]:
+    """Yield the disk after each operation, once for each shape that it is to be given."""
     disk = Disk()
     for number, line in enumerate((recorded / "log").read_text().splitlines()):
         disk.apply(json.loads(line))
         if disk.catalog:
-            for shape in dice.sample(SHAPES, variants):
+            for shape in shapes:
                 yield number, shape, disk
 
 

@@ -53,66 +53,73 @@ class _Log:
         return name
 
 
-def record(folder: Path, root: Path) -> Callable[[], AbstractContextManager[None]]:
-    """Have this process record, into a folder, what it does to the store at a root; returns the lock of the log."""
-    log = _Log(folder, root.parent)
-    make, write, sync, rename, remove, remove_folder = (
-        *(files.make, files.write, files.sync),
-        *(files.rename, files.remove, files.remove_folder),
-    )
+class _Seam:
+    """The functions of ``engine.stores.files``, each of which also writes down what it did."""
 
-    def making(one: Path) -> None:
-        with log.one_at_a_time():
-            new = [above for above in (one, *one.parents) if above.is_relative_to(root) and not above.exists()]
-            make(one)
-            for made in reversed(new):
-                log.add("make", made)
+    def __init__(self, log: _Log, root: Path) -> None:
+        self._log, self._root = log, root
+        self._inner = {name: getattr(files, name) for name in ("make", "write", "sync", "rename", "remove", "remove_folder")}
 
-    def writing(path: Path, fill: Callable[[Path], Any]) -> Any:
+    def install(self) -> None:
+        for name in self._inner:
+            setattr(files, name, getattr(self, name))
+
+    def make(self, folder: Path) -> None:
+        with self._log.one_at_a_time():
+            new = [one for one in (folder, *folder.parents) if one.is_relative_to(self._root) and not one.exists()]
+            self._inner["make"](folder)
+            for one in reversed(new):
+                self._log.add("make", one)
+
+    def write(self, path: Path, fill: Callable[[Path], Any]) -> Any:
         before = _looks(path.parent)
         try:
-            return write(path, fill)
+            return self._inner["write"](path, fill)
         finally:
-            with log.one_at_a_time():
+            with self._log.one_at_a_time():
                 for file, looks in _looks(path.parent).items():
                     if before.get(file) != looks:
-                        log.add("write", file, blob=log.blob(file))
+                        self._log.add("write", file, blob=self._log.blob(file))
 
-    def syncing(path: Path) -> None:
-        with log.one_at_a_time():
-            sync(path)
-            if path.is_relative_to(root) or path == root.parent:
-                log.add("sync", path, folder=path.is_dir())
+    def sync(self, path: Path) -> None:
+        with self._log.one_at_a_time():
+            self._inner["sync"](path)
+            if path.is_relative_to(self._root.parent):
+                self._log.add("sync", path, folder=path.is_dir())
 
-    def renaming(old: Path, new: Path) -> None:
-        with log.one_at_a_time():
-            rename(old, new)
-            log.add("rename", old, new=new.relative_to(root.parent).as_posix())
+    def rename(self, old: Path, new: Path) -> None:
+        with self._log.one_at_a_time():
+            self._inner["rename"](old, new)
+            self._log.add("rename", old, new=new.relative_to(self._root.parent).as_posix())
 
-    def removing(path: Path) -> None:
-        with log.one_at_a_time():
-            remove(path)
-            log.add("remove", path)
+    def remove(self, path: Path) -> None:
+        with self._log.one_at_a_time():
+            self._inner["remove"](path)
+            self._log.add("remove", path)
 
-    def removing_folder(path: Path) -> None:
-        with log.one_at_a_time():
-            remove_folder(path)
-            log.add("remove_folder", path)
+    def remove_folder(self, folder: Path) -> None:
+        with self._log.one_at_a_time():
+            self._inner["remove_folder"](folder)
+            self._log.add("remove_folder", folder)
 
-    for name, function in zip(
-        ("make", "write", "sync", "rename", "remove", "remove_folder"),
-        (making, writing, syncing, renaming, removing, removing_folder),
-        strict=True,
-    ):
-        setattr(files, name, function)
+
+def record(folder: Path, root: Path) -> Callable[[], AbstractContextManager[None]]:
+    """Have this process record, into a folder, what it does to the store at a root; returns the lock of the log.
+
+    Folders that are there when the recording begins are taken for made and not synced.
+    """
+    log = _Log(folder, root.parent)
+    with log.one_at_a_time():
+        if root.exists() and not (folder / "log").exists():
+            for one in (root, *sorted(root.rglob("*"))):
+                log.add("make", one)
+    _Seam(log, root).install()
+    commit = SqliteCatalog.commit
 
     def reached(point: str) -> None:
         if point == "catalog.committed":
             with log.one_at_a_time():
                 log.add("commit", blob=log.catalog(root))
-
-    files.watch = reached
-    commit = SqliteCatalog.commit
 
     def committing(self: SqliteCatalog, batch: Any) -> Any:
         done = commit(self, batch)
@@ -120,6 +127,7 @@ def record(folder: Path, root: Path) -> Callable[[], AbstractContextManager[None
             log.add("ack", id=done.id)
         return done
 
+    files.watch = reached
     SqliteCatalog.commit = committing  # type: ignore[method-assign]
     return log.one_at_a_time
 

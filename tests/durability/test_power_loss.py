@@ -3,54 +3,63 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.runs import ingest_pipeline
 from tests.durability.harbour import Harbour
 from tests.durability.nursery import Nursery
-from tests.durability.power import build, states
+from tests.durability.power import SHAPES, build, states
 
 
-def recorded(nursery: Nursery, folder: Path, dice: random.Random, course: str, **disturbance: str) -> tuple[Harbour, Path]:
+def recorded(
+    nursery: Nursery, folder: Path, dice: random.Random, course: str, *, run: bool = True, **disturbance: Any
+) -> tuple[Harbour, Path]:
     """Record ingestions of the same files by two processes, and a run of a whole pipeline after them.
 
-    The ``course``: both at once; the second one writes what the first one has committed; the first one is killed.
+    The ``course``: both at once; the second one, planned before, writes what the first one has committed; the first one is
+    killed.
     """
-    harbour, record, go = Harbour.create(folder), folder / "record", folder / "go"
-    job = {"folder": str(folder), "do": "ingest", "record": str(record), **disturbance}
+    harbour, record, ready, go = Harbour.create(folder), folder / "record", folder / "ready", folder / "go"
+    job = {"folder": str(folder), "do": "ingest", "record": str(record)}
+    job |= {name: value for name, value in disturbance.items() if name == "planted"}
     match course:
         case "at once":
             ended = nursery.do(job, job)
         case "again":
-            ended = nursery.do({**job, "then": str(go)}, {**job, "hold": str(go)})
+            first, second = {"hold": str(ready), "then": str(go)}, {"hold": str(go), "arrived": str(ready)}
+            ended = nursery.do({**job, **first}, {**job, **second})
         case _:
-            nursery.do({**job, "kill_at": dice.randrange(10, 200)})
+            nursery.do({**job, "kill_at": dice.randrange(10, 200), **disturbance})
             ended = nursery.do(job)
-    harbour.add("trips", 90)
-    ended += nursery.do({**job, "do": "run"})
+    if run:
+        harbour.add("trips", 90)
+        ended += nursery.do({**job, "do": "run"})
     assert [one.code for one in ended] == [0] * len(ended), [one.said for one in ended]
     return harbour, record
 
 
-def replay(harbour: Harbour, record: Path, dice: random.Random, *, at_most: int, again: float) -> int:
+def replay(
+    harbour: Harbour, record: Path, dice: random.Random, *, at_most: int, again: float, shapes: tuple[str, ...] = SHAPES
+) -> int:
     """Build states after a power loss and look at each; ingest once more in a share of them. Returns how many there were."""
-    counted = 0
-    found = list(states(record, dice, 8))
-    wanted = set(dice.sample(range(len(found)), min(at_most, len(found))))
-    for number, (operation, shape, disk) in enumerate(states(record, dice, 8)):
+    count = sum(1 for _ in states(record, shapes))
+    wanted = set(dice.sample(range(count), min(at_most, count)))
+    for number, (operation, shape, disk) in enumerate(states(record, shapes)):
         if number not in wanted:
             continue
-        counted += 1
-        state = Harbour(harbour.folder, f"states/{counted}")
+        state = Harbour(harbour.folder, f"states/{number}")
         state.root.parent.mkdir(exist_ok=True)
         build(disk, shape, dice, record, state.root)
         assert state.problems(disk.acknowledged) == [], (operation, shape)
         if dice.random() < again:
             ingest_pipeline(state.spec()).raise_failure()
             assert state.incomplete() == [], (operation, shape)
-    return counted
+        shutil.rmtree(state.root, ignore_errors=True)
+    return len(wanted)
 
 
 COURSES = ("at once", "again", "killed")
