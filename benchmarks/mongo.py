@@ -70,8 +70,10 @@ def _round(uri: Any, folder: Path, number: int) -> dict[str, float]:
     kept: list[Any] = []
     seconds = {"put": _seconds(lambda: kept.append(store.put(file, slot))), "insert": _seconds(insert)}
     query, schema = {"_batch": documents[0]["_batch"]}, form.arrow_schema()
-    seconds["scan"] = _seconds(lambda: store.scan(kept[0]).collect())
-    seconds["find"] = _seconds(lambda: find_polars_all(plain, query, schema=schema))
+    for _ in range(2):  # what a server reads for the first time takes it longer, whoever asks: the second time counts
+        fresh = mongo_raw.MongoRaw(uri, "benchmark")  # which checks the digest
+        seconds["scan"] = _seconds(lambda: fresh.scan(kept[0]).collect())  # noqa: B023  # called at once
+        seconds["find"] = _seconds(lambda: find_polars_all(plain, query, schema=schema))
     if not store.scan(kept[0]).collect().equals(flights):
         raise RuntimeError("what was read is not what was written")
     plain.drop()

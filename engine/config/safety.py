@@ -20,6 +20,8 @@ MAX_NODES = 10_000
 _NAMES_CODE = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_", "()"})
 _NAMES_MODULES = ("ext://", "pkg://")  # logging's way to an object, Hydra's to a package
 _LOGGING_CLASS = re.compile(r"class\s*[:=]\s*([\w.]+)")
+_SECRET_KEYS = ("password", "token", "secret")
+_PASSWORD = re.compile(r"://[^/@\s:]*:(?!\$\{|@)[^/@\s]+@")  # of an address; an interpolation is no password
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -90,11 +92,13 @@ class _Tally:
 
 
 def scan_override(override: str) -> None:
-    """Raise ``ConfigError`` if an override of the command line could name code to run."""
+    """Raise ``ConfigError`` if an override of the command line could name code to run, or shows a secret."""
     where = f"command line: {override}"
     for name in (*_NAMES_CODE, *_NAMES_MODULES):
         if name in override and (name != "()" or "hydra" in override):
             _refuse(name, where)
+    key, _, value = override.partition("=")
+    _refuse_secret(key.rpartition(".")[2], value, f"command line: {key}")
     if "hydra" in override and (named := _LOGGING_CLASS.search(override)):
         _refuse_class(named[1], where)
 
@@ -119,6 +123,18 @@ def _refuse_text(text: str, before: str, where: str) -> None:
             _refuse(name, where)
     if before == "class":
         _refuse_class(text, where)
+    _refuse_secret(before, text, where)
+
+
+def _refuse_secret(key: str, text: str, where: str) -> None:
+    """Refuse a secret in clear: what a configuration holds is saved beside every run."""
+    named = key.lower().endswith(_SECRET_KEYS) and text not in ("", "null", "???", "~") and "${" not in text
+    if named or _PASSWORD.search(text):
+        raise ConfigError(
+            "a secret stands in clear here, and would be saved with every run",
+            where=where,
+            hint="put it into an environment variable and name that: ${oc.env:NAME}",
+        )
 
 
 def _refuse_class(name: str, where: str) -> None:

@@ -22,7 +22,9 @@ from engine.stages.numbers import count_around
 from tests.conftest import Shapes
 
 
-def describe(shapes: Shapes, rules: str, *, mode: str = "append", extract: str = '{use: csv, path: "data/shapes-*.csv"}') -> None:
+def describe(
+    shapes: Shapes, rules: str, *, mode: str = "append", extract: str = '{use: csv, path: "data/shapes-*.csv"}'
+) -> None:
     """Write the pipeline with rules for its shapes."""
     shapes.pipeline(
         ("    key: [id]\n", f"    key: [id]\n    mode: {mode}\n    on_change: new_batch\n    expect: [{rules}]\n"),

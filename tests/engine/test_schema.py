@@ -24,6 +24,7 @@ KNOWN = {
     *("$schema", "$defs", "$ref", "title", "description", "default", "type", "properties", "required", "additionalProperties"),
     *("items", "prefixItems", "minItems", "maxItems", "enum", "const", "anyOf", "oneOf", "not", "minimum", "maximum", "format"),
     *("exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "minProperties", "pattern", "propertyNames"),
+    "writeOnly",  # of secrets
 }
 """The words of JSON Schema that the schema may use: what ``accepts`` looks at, and what says nothing wrong."""
 

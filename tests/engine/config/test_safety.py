@@ -205,3 +205,30 @@ def test_plain_data_that_names_code_is_refused_with_its_path(node, where):
 
 def test_plain_data_may_hold_any_text():
     refuse_code({"a": ["_target_", {"b": "ext://x"}], "c": None, 3: 4})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["uri: mongodb://me:open@host/", "token: sesame", "{api_token: sesame}", 'url: "postgresql://me:p%40ss@host:5432/db"'],
+)
+def test_a_secret_in_clear_is_refused_and_not_repeated(text):
+    for call in (lambda: scan(text, "x.yaml"), lambda: scan_override(text.strip("{}").replace(": ", "=", 1))):
+        with pytest.raises(ConfigError, match="stands in clear") as caught:
+            call()
+        assert "oc.env" in caught.value.hint
+        assert not any(secret in str(caught.value) for secret in ("open@", "sesame", "p%40ss"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "uri: mongodb://host:27017/",
+        "uri: ${oc.env:URI}",
+        'uri: "mongodb://me:${oc.env:PW}@host/"',
+        "token: null",
+        "uri: sqlite:///x.db",
+    ],
+)
+def test_what_is_no_secret_or_names_a_variable_is_let_through(text):
+    scan(text, "x.yaml")
+    scan_override(text.replace(": ", "=", 1))
