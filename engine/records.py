@@ -64,7 +64,7 @@ def held_now(batches: Sequence[Batch]) -> list[Held]:
             file = Path(partition.of or partition.source)
             if partition.source not in found and file.is_absolute() and not file.exists():
                 before[partition.source] = Held(batch, partition)
-    return [one for _, one in sorted((before | found).items())]
+    return [one for chain in chains([*(before | found).values()]) for one in chain.parts]
 
 
 def _batches(stores: Stores, dataset: str | None) -> list[Batch]:

@@ -52,11 +52,16 @@ class Chain:
 
 
 def chains(held: Sequence[Held]) -> list[Chain]:
-    """Return what a dataset holds, each partition with its replays."""
+    """Return what a dataset holds, each partition with its replays.
+
+    A replay counts only on top of what it replayed: one of a version that another has replaced is left out.
+    """
     found: dict[str, list[Held]] = {}
     for one in sorted(held, key=lambda one: (bool(one.partition.of), one.batch.sequence)):
-        found.setdefault(one.partition.of or one.partition.source, []).append(one)
-    return [Chain(tuple(parts)) for _, parts in sorted(found.items())]
+        parts = found.setdefault(one.partition.of or one.partition.source, [])
+        if not one.partition.of or (parts and parts[-1].batch.id in one.batch.replays):
+            parts.append(one)
+    return [Chain(tuple(parts)) for _, parts in sorted(found.items()) if parts]
 
 
 @dataclass(frozen=True, slots=True)

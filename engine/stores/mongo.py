@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ConfigError, DataError, HostError, LevadaError
@@ -48,6 +49,8 @@ def database(uri: Secret, name: str) -> Database[Document]:
         from pymongo.write_concern import WriteConcern
     except ImportError as error:
         raise missing() from error
+    if find_spec("pymongoarrow") is None:  # said now, and not after rows were written
+        raise missing()
     try:
         client = _client(uri.get_secret_value(), os.getpid())
     except (errors.ConfigurationError, ValueError, TypeError):  # what they say may hold the password

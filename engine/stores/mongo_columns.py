@@ -1,7 +1,7 @@
 """How the columns of a frame become fields of documents and come back, and the digest of what a frame says.
 
 A value is stored as what MongoDB has for it, where that is exact: numbers, text, bytes, booleans, lists, documents. What
-BSON lacks becomes text (UInt64, Int128, Decimal, categories) or a whole number in the unit of its type (times, durations).
+BSON lacks becomes text (UInt64, 128 bits, Decimal, categories) or a whole number in the unit of its type (times, durations).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OWN = ("_id", "_batch", "_partition", "_row")
 """The fields of a document that are not columns."""
 
-_TEXT = (pl.UInt64, pl.Int128, pl.Decimal, pl.Categorical, pl.Enum)
+_TEXT = (pl.UInt64, pl.Int128, pl.UInt128, pl.Decimal, pl.Categorical, pl.Enum)
 _WHOLE = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.Date, pl.Time, pl.Datetime, pl.Duration)
 _SAME = (pl.String, pl.Binary, pl.Boolean, pl.Null)
 _UNITS = {"ms": 1, "us": 1_000, "ns": 1_000_000}  # in a millisecond

@@ -53,6 +53,8 @@ CREATE TABLE run (
 """
 
 _SCHEMA_VERSION = 2
+_DAMAGED = ("malformed", "not a database", "decode", "unsupported file format", "no such table", "no such column")
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the latter for a message that names something spoilt
 _TIMEOUT = 30  # seconds that one process waits for another
 
 
@@ -78,7 +80,7 @@ class SqliteCatalog(Catalog):
             self._connection.execute("PRAGMA cache_size=-65536")  # KiB; the default is too small for a large transaction
             self._connection.execute("PRAGMA wal_autocheckpoint=10000")  # pages; fewer, larger checkpoints cost less
             self._prepare(str(path))
-        except (sqlite3.Error, OSError) as error:
+        except (*_ERRORS, OSError) as error:
             raise self._explained(error, "opened") from error
 
     def _use_wal(self) -> None:
@@ -115,7 +117,7 @@ class SqliteCatalog(Catalog):
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _explained(self, error: Exception, what: str) -> HostError | Corrupt:
-        if any(words in str(error) for words in ("malformed", "not a database")):
+        if isinstance(error, UnicodeDecodeError) or any(words in str(error) for words in _DAMAGED):
             return Corrupt(f"the catalog {self._path} is damaged", found=str(error), hint="restore it from a backup")
         return HostError(f"the catalog {self._path} could not be {what}: {error}", hint="is the disk full or read-only?")
 
@@ -133,14 +135,14 @@ class SqliteCatalog(Catalog):
                         self._connection.execute("ROLLBACK")
                     raise
                 files.reached("catalog.committed")
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise self._explained(error, "written") from error
 
     def _select(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
         try:
             with self._lock, closing(self._connection.execute(query, parameters)) as cursor:
                 return cursor.fetchall()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise self._explained(error, "read") from error
 
     def known(self, recipes: Iterable[str]) -> Known:

@@ -140,7 +140,8 @@ def _kept(text: pl.Series, typed: pl.Series) -> pl.Series:
     if typed.dtype.is_numeric():
         shown, numbers = _numbers(text), typed.cast(pl.Float64)
         is_close = (shown - numbers).abs() <= _ROUNDED * (1 + numbers.abs())
-        if not (shown.is_null().equals(numbers.is_null()) and is_close.all()):
+        finite = numbers.is_finite().all()  # no cell holds a number that is not: it was a text that looks like one
+        if not (finite and shown.is_null().equals(numbers.is_null()) and is_close.all()):
             return text
         return numbers.cast(pl.Int64) if _is_whole(numbers).all() else numbers
     if typed.dtype == pl.Boolean:

@@ -39,11 +39,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     return code, error
 
 
-def test_batches_are_listed_newest_last_of_all_datasets_or_of_one(
-    inside: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_batches_are_listed_newest_last_of_all_datasets_or_of_one(inside: Project, capsys: pytest.CaptureFixture[str]) -> None:
     everything = json.loads(said(capsys, "batches", "--json"))
-    assert [(one["dataset"], one["sequence"]) for one in everything if one["dataset"] == "trips"] == [("trips", 1), ("trips", 2)]
+    assert [(one["dataset"], one["sequence"]) for one in everything if one["dataset"] == "trips"] == [
+        ("trips", 1),
+        ("trips", 2),
+    ]
     assert {one["dataset"] for one in everything} == {"trips", "ports"}
     trips = inside.batches("trips")
     table = said(capsys, "batches", "trips", "pipeline=trips")
@@ -106,9 +107,7 @@ def test_rows_come_in_once_their_rule_was_mended(inside: Project, capsys: pytest
     assert "did you mean 'trips'?" in error
 
 
-def test_a_replay_of_a_file_that_changed_elsewhere_says_what_to_do(
-    inside: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_replay_of_a_file_that_changed_elsewhere_says_what_to_do(inside: Project, capsys: pytest.CaptureFixture[str]) -> None:
     inside.replace("data/trips/1.csv", "\n8,", "\n800,")
     code, error = refused(capsys, "quarantine", "replay", "trips", "pipeline=trips")
     assert code == 3

@@ -147,18 +147,18 @@ def test_gc_does_not_believe_a_catalog_that_knows_nothing(harbour):
 
 @pytest.mark.parametrize("times", [2, pytest.param(40, marks=pytest.mark.soak)])
 def test_gc_beside_an_ingestion_that_goes_on_with_old_leftovers_takes_nothing_from_it(times, nursery, dice, tmp_path: Path):
-    for number in range(times):
-        harbour, done = Harbour.create(tmp_path / str(number)), tmp_path / f"done-{number}"
-        nursery.one(folder=str(harbour.folder), do="ingest", at="file.kept", kill_at=dice.randrange(2, 8))
-        make_old(harbour)
-        job = {"folder": str(harbour.folder), "until": str(done), "then": str(done)}
-        with Nursery() as other, ThreadPoolExecutor(1) as pool:
-            clearing = pool.submit(other.one, **{**job, "do": "clear", "grace": 3600, "then": str(tmp_path / "ended")})
-            ended = nursery.one(**job, do="ingest")
+    with Nursery() as other, ThreadPoolExecutor(1) as pool:
+        for number in range(times):
+            harbour, done = Harbour.create(tmp_path / str(number)), tmp_path / f"done-{number}"
+            nursery.one(folder=str(harbour.folder), do="ingest", at="file.kept", kill_at=dice.randrange(2, 8))
+            make_old(harbour)
+            job = {"folder": str(harbour.folder), "until": str(done)}
+            clearing = pool.submit(other.one, **job, do="clear", grace=3600)
+            ended = nursery.one(**job, do="ingest", then=str(done))
             cleared = clearing.result()
-        assert (ended.code, cleared.code) == (0, 0), ended.said + cleared.said
-        assert harbour.problems(ended.acknowledged) == []
-        assert harbour.incomplete() == []
+            assert (ended.code, cleared.code) == (0, 0), ended.said + cleared.said
+            assert harbour.problems(ended.acknowledged) == []
+            assert harbour.incomplete() == []
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", DAY), ("0.5h", 1800)])

@@ -289,6 +289,31 @@ def test_a_new_version_of_a_file_takes_the_place_of_its_replay_too(shapes: Shape
     assert old["pieces"][0]["replaced_by"] == batches(shapes)[-1].id
 
 
+def test_a_replay_of_a_version_that_was_replaced_is_gone_even_when_its_file_is(shapes: Shapes) -> None:
+    describe(shapes, COMPLETE)
+    ingested(shapes)
+    describe(shapes, SEEN)
+    replayed(shapes)
+    describe(shapes, SEEN, more="    on_change: new_batch\n")
+    file = shapes.write("data/shapes-0.csv", shapes.rows(1, 10))
+    assert ingested(shapes) == 1
+    file.unlink()
+    describe(shapes, "{use: between, column: id, min: 0}")
+    ingested(shapes)
+    assert ids(shapes) == [*range(1, 11), *range(21, 61)]
+
+
+def test_a_dataset_of_which_every_row_was_set_aside_comes_in_whole(shapes: Shapes) -> None:
+    describe(shapes, "{use: between, column: id, max: 0}")
+    with pytest.raises(DataError, match="has no rows"):
+        ingested(shapes)
+    describe(shapes, SEEN)
+    replayed(shapes)
+    assert (ids(shapes), waiting(shapes)) == (list(range(1, 61)), [])
+    assert ingested(shapes) == 0
+    assert rows(shapes.load().store, "shapes").collect()["colour"].null_count() == 0
+
+
 def test_a_file_set_aside_for_its_columns_comes_in_once_the_dataset_may_evolve(shapes: Shapes) -> None:
     describe(shapes, SEEN, more="    on_drift: quarantine\n")
     ingested(shapes)

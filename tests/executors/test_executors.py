@@ -103,7 +103,7 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(
         assert "Traceback" not in error
     project.done("pipeline=trips")
     same(project, "disturbed", project.summary(printed))
-    assert [batch.rows for batch in project.batches("trips", store="disturbed")] == [150]
+    assert [batch.rows for batch in project.batches("trips", store="disturbed")] == [90, 60]
 
 
 def test_no_scheduler_at_the_address_is_said(

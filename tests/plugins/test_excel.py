@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import DataError
@@ -142,6 +142,7 @@ def test_numbers_keep_their_digits_when_their_type_is_declared(tmp_path: Path) -
     assert column(tmp_path, SEVENTH, 5, None, dtypes={"v": "String"}).to_list() == [repr(SEVENTH), "5", None]
 
 
+@example([1.5], ["nan"])
 @settings(max_examples=25)  # each writes and reads a workbook
 @given(
     st.lists(st.floats(-1e300, 1e300).map(lambda number: float(f"{number:.15g}")), min_size=1),

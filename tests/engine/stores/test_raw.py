@@ -42,6 +42,8 @@ FRAME = pl.DataFrame(
         pl.Series("u32", [0, None, 2**32 - 1], pl.UInt32),
         pl.Series("u64", [0, None, 2**64 - 1], pl.UInt64),
         pl.Series("i128", [-(2**127), None, 2**127 - 1], pl.Int128),
+        pl.Series("u128", [0, None, 2**128 - 1], pl.UInt128),
+        pl.Series("f16", [0.5, None, -0.0], pl.Float16),
         pl.Series("f32", [float("nan"), None, -0.0], pl.Float32),
         pl.Series("f64", [0.1, float("-inf"), float("nan")], pl.Float64),
         pl.Series("plain", [0.1, None, 1e300], pl.Float64),
