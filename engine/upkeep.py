@@ -6,10 +6,11 @@ In: a store. Out: plain data. Neither asks what a pipeline is: the catalog and t
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -131,7 +132,8 @@ def gc(store: Store, grace: float = DAY, *, delete: bool = False) -> dict[str, A
 
     Why nothing is lost that another process is about to name:
 
-    - Files are listed first and the catalog is read afterwards. What was named in between is seen to be named.
+    - Files are listed first and the catalog is read afterwards: reservations, then batches, so that what is committed in
+      between is in one or the other. What was named in between is seen to be named.
     - A batch is written under a reserved id, into a folder of its own. Reserving it once more makes the reservation young,
       and giving up one that is old is one step of the catalog: whoever comes later is given another id, and so another
       folder. Only then are the pieces removed. A young reservation keeps all that is in its folder, however old.
@@ -145,19 +147,12 @@ def gc(store: Store, grace: float = DAY, *, delete: bool = False) -> dict[str, A
         problems = catalog.check()
         if problems:
             raise Corrupt("a damaged catalog does not say what may be removed", found=problems[0], hint="levada fsck")
-        batches, memories = catalog.batches(), list(catalog.remembered())
-        if found and not batches and not memories and not catalog.runs(1):
-            raise ConfigError(
-                "this catalog knows nothing, and yet there are files",
-                where="store",
-                found=found[0].path,
-                hint="is it the catalog of these files? if so, remove the folder yourself",
-            )
+        _refuse_a_stranger(catalog, found)
         stale = [one for one in catalog.reservations() if one.created < now - grace]
         if delete:
             stale = [one for one in stale if catalog.release(one.id, before=now - grace)]
-        gone = {one.id for one in stale}
-        alive = {one.id for one in catalog.reservations()} - gone
+        alive = {one.id for one in catalog.reservations()} - {one.id for one in stale}
+        batches, memories = catalog.batches(), list(catalog.remembered())
         pieces = {piece.path for batch in batches for part in batch.partitions for piece in part.pieces}
         lost = [one for one in memories if not _is_there(one, kept, pieces, _live(batches, alive))]
         forgotten = {one.memo for one in lost}
@@ -177,6 +172,16 @@ def gc(store: Store, grace: float = DAY, *, delete: bool = False) -> dict[str, A
         "reservations": [{"id": one.id, "dataset": one.dataset} for one in stale],
         "memories": [{"label": one.label, "index": one.index} for one in lost],
     }
+
+
+def _refuse_a_stranger(catalog: Catalog, found: Sequence[Found]) -> None:
+    if found and not catalog.runs(1) and not catalog.batches() and not any(True for _ in catalog.remembered()):
+        raise ConfigError(
+            "this catalog knows nothing, and yet there are files",
+            where="store",
+            found=found[0].path,
+            hint="is it the catalog of these files? if so, remove the folder yourself",
+        )
 
 
 @contextmanager
@@ -219,12 +224,13 @@ def _batch_of(path: str) -> str | None:
 
 def _temporary(root: Path, now: float, grace: float) -> list[str]:
     """Return the temporary folders in which nothing has happened for longer than the grace."""
-    old = []
-    for folder in sorted((root / "tmp").glob("*")):
-        times = [one.stat().st_mtime for one in (folder, *folder.rglob("*")) if one.exists()]
-        if times and max(times) < now - grace:
-            old.append(folder.relative_to(root).as_posix())
-    return old
+    newest: dict[str, float] = {}
+    for place, folders, names in os.walk(root / "tmp"):
+        for one in (Path(place, name) for name in (*folders, *names)):
+            with suppress(FileNotFoundError):  # it is somebody's who is done with it
+                name = "/".join(one.relative_to(root).parts[:2])
+                newest[name] = max(newest.get(name, 0.0), one.stat().st_mtime)
+    return sorted(name for name, when in newest.items() if when < now - grace)
 
 
 def _remove(kept: ArtifactStore, found: Found, grace: float) -> bool:

@@ -6,9 +6,11 @@ here makes anything visible: a piece counts once a batch in the catalog names it
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -107,10 +109,11 @@ class ParquetRaw(RawStore):
 
 
 def found_files(root: Path, *areas: str) -> Iterator[Found]:
-    """Yield every file below folders of a store."""
+    """Yield every file below folders of a store; what others remove meanwhile may be left out."""
     now = time.time()
     for area in areas:
-        for file in sorted((root / area).rglob("*")):
-            if file.is_file():
-                status = file.stat()
-                yield Found(file.relative_to(root).as_posix(), status.st_size, now - status.st_mtime)
+        for folder, _, names in os.walk(root / area):  # which, unlike rglob, does not mind folders that go
+            for name in names:
+                with suppress(FileNotFoundError):
+                    status = Path(folder, name).stat()
+                    yield Found(Path(folder, name).relative_to(root).as_posix(), status.st_size, now - status.st_mtime)

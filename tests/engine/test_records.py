@@ -71,7 +71,7 @@ def test_rows_know_their_numbers_however_often_some_of_them_were_replayed(
     extract = f'{{use: csv, path: "{folder}/*.csv", dtypes: {{id: Int64, value: Int64}}}}'
     root = f"store.root={folder}/store"
     for limit in [-1, *limits]:
-        describe(shapes, f"{{use: between, column: value, max: {limit if limit >= 0 else 0}}}", extract=extract)
+        describe(shapes, f"{{use: between, column: value, max: {max(limit, 0)}}}", extract=extract)
         spec = shapes.load(root)
         (ingest_pipeline(spec) if limit < 0 else replay_quarantine(spec)).raise_failure()
         loaded = rows(spec.store, "shapes").collect()

@@ -242,7 +242,7 @@ def test_a_rule_that_loaded_rows_break_is_no_reason_to_replay(shapes: Shapes) ->
     ingested(shapes)
     before = batches(shapes)
     describe(shapes, "{use: between, column: id, max: 50}")
-    with pytest.raises(DataError, match="10 rows|9 rows") as raised:
+    with pytest.raises(DataError, match=r"10 rows|9 rows") as raised:
         replayed(shapes)
     assert "reads everything again" in raised.value.hint
     assert batches(shapes) == before

@@ -19,7 +19,11 @@ def ingest(stages, tmp_path):
         partition = SourcePartition(str(file), "v1")
         params = {
             "partition": {"name": partition.name, "fingerprint": partition.fingerprint},
-            **{"dataset": "shapes", "batch": "b", "number": 0, "held": held, "fit": fit},
+            "dataset": "shapes",
+            "batch": "b",
+            "number": 0,
+            "held": held,
+            "fit": fit,
         }
         return stages.run("ingest", extract={"use": "csv", "path": str(file), **more}, expect=list(expect), **params)
 
@@ -104,10 +108,10 @@ def test_rows_whose_values_do_not_fit_the_datasets_types_are_set_aside(stages, i
     ]
 
 
-def test_rows_with_other_columns_than_the_dataset_are_all_set_aside(stages, ingest):
+def test_rows_with_other_columns_than_the_dataset_are_all_set_aside(ingest):
     artifact = ingest(rows="id,size\n1,5\n2,6\n", fit=WHOLE)
     assert artifact.rows == 0
-    assert artifact.data()["reasons"][0] | {"first": 1} == {
+    assert artifact.data()["reasons"][0] == {
         "check": "the column 'width' is missing",
         "rows": 2,
         "first": 1,
