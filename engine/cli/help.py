@@ -14,7 +14,13 @@ levada: from YAML to an evaluated model
   levada plugins [KIND [NAME]]   what `use:` can name, and its parameters
   levada schema                  JSON Schema of a pipeline file, for completion in editors
   levada runs                    what ran, newest first
-  levada lineage ID              where a run, batch or result came from, and what came of it
+  levada lineage ID              where a run, batch, result or a dataset's rows came from, and what came of it
+  levada batches [DATASET]       what was ingested, batch by batch
+  levada show BATCH              all that is known of a batch, and its first rows
+  levada quarantine [DATASET]    which rows were set aside, and why; `levada quarantine replay` looks at them once more
+  levada events [TOPIC]          what was announced
+  levada fsck                    whether every file of the store is what was written
+  levada gc                      what nothing in the store names any more; --delete clears it away
 
   Listings take --json. An override is KEY=VALUE; a group's choice is GROUP=OPTION:
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias, cast
@@ -90,7 +90,9 @@ def broken(name: str, error: Exception) -> DataError:
     return DataError(f"{name} is not a whole gzip file", where=name, found=str(error), hint="get it again")
 
 
-def scan(name: str, separator: str, schema: Mapping[str, type[pl.DataType]], *, header: int | None) -> pl.LazyFrame:
+def scan(
+    name: str, separator: str, schema: Mapping[str, type[pl.DataType]], *, header: int | None, nulls: Sequence[str] = ()
+) -> pl.LazyFrame:
     """Return what Polars reads of a file; ``header`` is the line on which the header begins, None if there is none."""
     return pl.scan_csv(
         name,
@@ -98,6 +100,7 @@ def scan(name: str, separator: str, schema: Mapping[str, type[pl.DataType]], *, 
         skip_lines=header - 1 if header else 0,
         separator=separator,
         schema=schema,
+        null_values=list(nulls) or None,
         raise_if_empty=False,
         glob=False,
         low_memory=True,

@@ -58,21 +58,27 @@ def learn(text: pl.LazyFrame, rows: int | None) -> dict[str, Type]:
 
     ``Null`` where no value was seen.
     """
-    found: dict[str, list[Type]] = {column: [pl.Null, *_LEARNED] for column in text.collect_schema().names()}
-    # what the first rows rule out need not be looked for in all
-    for frame in (text.head(_FIRST), text) if rows is None else (text.head(rows),):
-        tests = [_keeps(column, dtype).alias(f"{dtype}:{column}") for column, left in found.items() for dtype in left]
-        if tests:
-            kept = frame.select(tests).collect(engine="streaming").row(0, named=True)
-            found = {column: [dtype for dtype in left if kept[f"{dtype}:{column}"]] for column, left in found.items()}
-    return {column: left[0] if left else pl.String for column, left in found.items()}
+    first = text.head(_FIRST if rows is None else rows).collect(engine="streaming")
+    found: dict[str, list[Type]] = {column: [] for column in first.columns}
+    left = list(found)
+    for dtype in (pl.Null, *_LEARNED):
+        kept = first.select(_keeps(column, dtype) for column in left).row(0, named=True) if left else {}
+        for column in left:
+            found[column] += [dtype] if kept[column] else []
+        if rows is not None:  # the first type will do; where all rows are to be seen, they may rule it out
+            left = [column for column in left if not kept[column]]
+    if rows is None:
+        tests = [_keeps(column, dtype).alias(f"{dtype}:{column}") for column, fit in found.items() for dtype in fit]
+        keeps = text.select(tests).collect(engine="streaming").row(0, named=True) if tests else {}
+        found = {column: [dtype for dtype in fit if keeps[f"{dtype}:{column}"]] for column, fit in found.items()}
+    return {column: fit[0] if fit else pl.String for column, fit in found.items()}
 
 
 def _keeps(column: str, dtype: Type) -> pl.Expr:
     text = pl.col(column)
     if dtype == pl.Null:
         return text.is_null().all()
-    return (exactly(text, dtype, careful=True).is_not_null() | text.is_null()).all()
+    return (exactly(text, dtype, careful=True).is_not_null() | text.is_null()).all().alias(column)
 
 
 def typed(column: str, dtype: Type, *, declared: bool, careful: bool) -> pl.Expr:
@@ -80,13 +86,28 @@ def typed(column: str, dtype: Type, *, declared: bool, careful: bool) -> pl.Expr
     text = pl.col(column)
     if dtype == pl.String:
         return text
-    # a strict cast raises InvalidOperationError and no expression raises at will, but reading a word as a number does
-    word = pl.lit(f"a value of {column}")
-    if dtype == pl.Int64 and not declared:
-        return pl.when(_as_written(text) | text.is_null()).then(text).otherwise(word).str.to_integer(strict=True)
-    values = held(text, dtype) if declared else exactly(text, dtype, careful=careful)
-    alarm = pl.when(values.is_null() & text.is_not_null()).then(word).str.to_integer(strict=True)
-    return pl.when(alarm.is_null()).then(values).alias(column)
+
+    def convert(texts: pl.Series) -> pl.Series:
+        rows = texts.to_frame(column)
+        if dtype == pl.Float64 and not declared:
+            values = _floats(rows, careful=careful)
+        else:
+            values = rows.select(held(text, dtype) if declared else exactly(text, dtype, careful=careful)).to_series()
+        if values.null_count() > texts.null_count():
+            raise pl.exceptions.ComputeError(f"a value of {column} is not {article(dtype)}")
+        return values
+
+    return text.map_batches(convert, return_dtype=dtype, is_elementwise=True)
+
+
+def _floats(texts: pl.DataFrame, *, careful: bool) -> pl.Series:
+    """Read the one column of a frame; a value that is not kept exactly becomes null. Few values take a close look."""
+    text, values = pl.col(texts.columns[0]), texts.to_series().cast(pl.Float64, strict=False)
+    plain = _is_plain(text, pl.lit(values)).fill_null(value=False)
+    odd = texts.filter(text.is_not_null() & ~plain)
+    if odd.select(exactly(text, pl.Float64, careful=careful).is_not_null().all()).item():
+        return values
+    return texts.select(exactly(text, pl.Float64, careful=careful)).to_series()
 
 
 def held(text: pl.Expr, dtype: Type) -> pl.Expr:
@@ -142,13 +163,17 @@ def _as_written(text: pl.Expr) -> pl.Expr:
 
 def _float(text: pl.Expr, *, careful: bool) -> pl.Expr:
     values = text.cast(pl.Float64, strict=False)
-    bare = (text >= "-") & ~((text >= "00") & (text < "0:")) & ~((text >= "-00") & (text < "-0:"))  # no plus, no zeros before
-    short = (text.str.len_bytes() <= 15) & values.abs().is_between(1e-300, 1e300) & bare
-    same = short | (values.cast(pl.String) == text) | text.is_in([*_WORDS, "0", "0.0", "-0.0", "0.00"])
+    same = _is_plain(text, values) | (values.cast(pl.String) == text) | text.is_in([*_WORDS, "0", "0.0", "-0.0", "0.00"])
     if careful:
         rest = pl.when(~same & values.is_not_null()).then(text)
         same |= rest.map_batches(_are_exact, return_dtype=pl.Boolean, is_elementwise=True)
     return pl.when(same).then(values)
+
+
+def _is_plain(text: pl.Expr, values: pl.Expr) -> pl.Expr:
+    """Say of numbers whether they are surely exact: up to 15 digits, which every Float64 gives back, no plus, no zeros before."""
+    bare = (text >= "-") & ~((text >= "00") & (text < "0:")) & ~((text >= "-00") & (text < "-0:"))
+    return (text.str.len_bytes() <= 15) & values.abs().is_between(1e-300, 1e300) & bare
 
 
 def _are_exact(text: pl.Series) -> pl.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,6 +12,7 @@ from pydantic import Field, field_validator
 
 from engine.errors import DataError, MissingColumn, nearest
 from engine.plugin import ALL, ROW, Extractor, Salvaged, Source, SourcePartition, Window
+from plugins.extractors._csv_layout import Layout, is_measurable, layout, with_length
 from plugins.extractors._csv_rows import broken, opened, records, scan, sort_out
 from plugins.extractors._files import partitions
 from plugins.extractors._types import Type, article, dtype_of, held, learn, typed
@@ -69,32 +71,27 @@ class Csv(Extractor):
 
     def read(self, partition: SourcePartition, *, thorough: bool = False) -> pl.LazyFrame:
         """Return the rows of one file, with types guessed from its first rows or, if ``thorough``, learned from all."""
-        return self._typed(self._text(partition.name), partition.name, thorough=thorough)
+        columns, line = self._header(partition.name)
+        types = self._types(self._text(partition.name, columns, line), partition.name, thorough=thorough)
+        if not thorough and not partition.name.endswith(".gz"):
+            found = layout(partition.name, self.separator, line)
+            if is_measurable(found, len(columns), self.nulls):
+                return self._measured(partition.name, types, line, found)
+        return self._typed(self._text(partition.name, columns, line), types, careful=thorough)
 
     def is_complete(self, partition: SourcePartition, written: pl.LazyFrame) -> bool:
         """Say whether Polars read all that is there.
 
-        It fills rows that are too short with nulls: they always lack the last column, so separators are only counted where
-        that has a null. It refuses rows that are too long, but for the last one if that ends in a separator without a line
-        end. It leaves out quotes that stand in the wrong place, and a CR before a separator.
+        It fills rows that are too short with nulls. It refuses rows that are too long, but for the last one if that ends in
+        a separator without a line end. It leaves out quotes that stand in the wrong place, and a CR before a separator.
         """
-        columns = written.collect_schema().names()
-        padded = len(columns) > 1 and written.select(pl.col(columns[-1]).null_count()).collect(engine="streaming").item() > 0
-        lines = pl.scan_lines(partition.name, glob=False)
-        line = pl.col("line")
-        even = line.str.count_matches(self.separator, literal=True) == len(columns) - 1
-        found = lines.select(
-            quoted=line.str.contains('"', literal=True).any(),
-            returns=line.str.contains("\r" + self.separator, literal=True).any(),
-            even=even.all() if padded else pl.lit(value=True),
-            last=line.last(),
-        )
-        quoted, returns, all_even, last = found.collect(engine="streaming").row(0)
-        if returns:
+        columns, line = self._header(partition.name)
+        found = layout(partition.name, self.separator, line)
+        if found.lost:
             return False
-        if quoted:
+        if found.quoted:
             return self._is_well_quoted(partition.name, len(columns))
-        return bool(all_even) and last.count(self.separator) == len(columns) - 1
+        return found.has_fields(len(columns))
 
     def salvage(self, partition: SourcePartition, folder: Path) -> Salvaged:
         """Read one file record by record; types are learned from all rows that have as many fields as the header."""
@@ -103,13 +100,15 @@ class Csv(Extractor):
         next(rows)
         found = sort_out(rows, columns, self.separator, folder, lambda batch: self._unfit(columns, batch))
         text = self._without_nulls(found.rows, columns)
-        return Salvaged(self._typed(text, partition.name, thorough=True), found.rejected)
+        types = self._types(text.drop(ROW), partition.name, thorough=True)
+        return Salvaged(self._typed(text, types, careful=True), found.rejected)
 
-    def _typed(self, text: pl.LazyFrame, name: str, *, thorough: bool) -> pl.LazyFrame:
-        columns = [column for column in text.collect_schema().names() if column != ROW]
-        types: dict[str, Type] = {column: dtype_of(dtype) for column, dtype in self.dtypes.items()}
+    def _types(self, text: pl.LazyFrame, name: str, *, thorough: bool) -> dict[str, Type]:
+        """Return the type of each column: declared, or guessed from the first rows, or learned from all."""
+        columns = text.collect_schema().names()
+        declared: dict[str, Type] = {column: dtype_of(dtype) for column, dtype in self.dtypes.items()}
         try:
-            learned = learn(text.select(column for column in columns if column not in types), None if thorough else _SAMPLE)
+            learned = learn(text.select(column for column in columns if column not in declared), None if thorough else _SAMPLE)
             unseen = [column for column, dtype in learned.items() if dtype == pl.Null]
             if unseen and not thorough:
                 learned |= learn(text.select(unseen), None)
@@ -117,13 +116,27 @@ class Csv(Extractor):
             if error.errno is not None or not name.endswith(".gz"):
                 raise
             raise broken(name, error) from None
-        types |= {column: pl.String if dtype == pl.Null else dtype for column, dtype in learned.items()}
+        types = declared | {column: pl.String if dtype == pl.Null else dtype for column, dtype in learned.items()}
+        return {column: types[column] for column in columns}
+
+    def _typed(self, text: pl.LazyFrame, types: Mapping[str, Type], *, careful: bool) -> pl.LazyFrame:
         return text.with_columns(
-            typed(column, types[column], declared=column in self.dtypes, careful=thorough) for column in columns
+            typed(column, dtype, declared=column in self.dtypes, careful=careful) for column, dtype in types.items()
         )
 
-    def _text(self, name: str) -> pl.LazyFrame:
-        columns, line = self._header(name)
+    def _measured(self, name: str, types: Mapping[str, Type], line: int, found: Layout) -> pl.LazyFrame:
+        """Let Polars read whole numbers itself, which is quick, and prove by their length that none was written otherwise.
+
+        Zeros, a plus and spaces before a number, which it reads over, only make it longer: if all values together, numbers
+        as they are printed, are as long as the text of the file, none of them had any.
+        """
+        whole = [column for column, dtype in types.items() if dtype == pl.Int64 and column not in self.dtypes]
+        schema = {column: pl.Int64 if column in whole else pl.String for column in types}
+        read = scan(name, self.separator, schema, header=line, nulls=self.nulls)
+        rest = {column: dtype for column, dtype in types.items() if column not in whole}
+        return with_length(self._typed(read, rest, careful=False), read, found, self.nulls)
+
+    def _text(self, name: str, columns: tuple[str, ...], line: int) -> pl.LazyFrame:
         return self._without_nulls(scan(name, self.separator, dict.fromkeys(columns, pl.String), header=line), columns)
 
     def _without_nulls(self, text: pl.LazyFrame, columns: tuple[str, ...]) -> pl.LazyFrame:

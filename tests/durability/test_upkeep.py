@@ -9,9 +9,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from engine.config.spec import Store
 from engine.errors import ConfigError, Corrupt
 from engine.runs import ingest_pipeline, opened
 from engine.stores.sqlite import _seal
@@ -195,3 +197,31 @@ def test_the_commands_say_what_they_found(harbour, nursery):
     assert (code, "this is no duration" in said) == (2, True)
     with opened(harbour.store) as stores:
         assert stores.catalog.check() == []
+
+
+@pytest.mark.service
+def test_rows_in_a_mongodb_are_checked_and_cleared_away_too(mongo_uri: str, tmp_path: Path):
+    pymongo = pytest.importorskip("pymongo")
+    harbour = Harbour.create(tmp_path)
+    database = f"upkeep_{uuid4().hex[:12]}"
+    store = Store(kind="mongo", root=str(harbour.root), uri=mongo_uri, database=database)
+    ingest_pipeline(harbour.spec().model_copy(update={"store": store})).raise_failure()
+    assert (fsck(store)["findings"], fsck(store)["checked"]["batches"]) == ([], 6)
+    with pymongo.MongoClient(mongo_uri) as client:
+        rows = client[database]["raw.tides"]
+        left = {"_batch": "gone", "_partition": "0000-x", "_row": 1}
+        rows.insert_one(dict(left))
+        assert [one["path"] for one in gc(store, -5)["files"]] == ["mongodb/raw/tides/batch=gone/0000-x"]
+        assert gc(store, DAY, delete=True)["files"] == []
+        gc(store, -5, delete=True)
+        assert (rows.count_documents(left), fsck(store)["findings"]) == (0, [])
+        one = rows.find_one({"_row": 2})
+        rows.update_one({"_id": one["_id"]}, {"$set": {"cargo": 99}})
+        (changed,) = fsck(store)["findings"]
+        rows.delete_one({"_id": one["_id"]})
+        (gone,) = fsck(store)["findings"]
+    place = f"mongodb/raw/tides/batch={one['_batch']}/{one['_partition']}"
+    assert [(found["severity"], found["problem"], found["path"]) for found in (changed, gone)] == [
+        ("error", "digest", place),
+        ("error", "missing", place),
+    ]
