@@ -227,9 +227,11 @@ def ingest_pipeline(
 ) -> Ingestion:
     """Ingest what is new of the datasets of a pipeline, of all or of those named; one that fails does not stop the others.
 
-    Raises ``UnknownName`` for a dataset that the pipeline does not have, ``Interrupted`` on Ctrl-C.
+    A window is for datasets of mode append: unless they are named, the others are left out of it. Raises ``UnknownName``
+    for a dataset that the pipeline does not have, ``Interrupted`` on Ctrl-C.
     """
-    wanted = list(spec.datasets) if names is None else list(dict.fromkeys(names))
+    able = [name for name, dataset in spec.datasets.items() if window == ALL or dataset.mode == "append"]
+    wanted = (able or list(spec.datasets)) if names is None else list(dict.fromkeys(names))
     for name in wanted:
         if name not in spec.datasets:
             raise unknown("dataset", name, spec.datasets, where="datasets")

@@ -122,9 +122,9 @@ def _evaluation(compiled: Compiled, execution: Execution) -> dict[str, Any]:
 
 def dataset_summary(ingested: Ingested, mode: str) -> dict[str, Any]:
     """Return what there is to say of a dataset: its batches, rows, columns, what is new, and what went to quarantine."""
-    held = [one.partition for one in ingested.held]
+    held, aside = [one.partition for one in ingested.held], _waiting(ingested)
     reasons: dict[str, int] = {}
-    for reason in (reason for one in held for reason in one.reasons if reason.on_fail != "warn"):
+    for reason in (reason for one in aside for reason in one.reasons if reason.on_fail != "warn"):
         reasons[reason.check] = reasons.get(reason.check, 0) + reason.rows
     return {
         "name": ingested.name,
@@ -142,13 +142,21 @@ def dataset_summary(ingested: Ingested, mode: str) -> dict[str, Any]:
         "new_rows": sum(batch.rows for batch in ingested.new),
         "new_quarantined": sum(batch.quarantined for batch in ingested.new),
         "rows": ingested.rows,
-        "quarantined": sum(one.quarantined for one in held),
+        "quarantined": sum(one.quarantined for one in aside),
         "partitions": len(held),
         "columns": shown(ingested.content.columns),
         "reasons": [{"check": check, "rows": rows} for check, rows in reasons.items()],
         "drift": list(ingested.notes),
         "failures": [str(error) for error in ingested.failures()],
     }
+
+
+def _waiting(ingested: Ingested) -> list[BatchPartition]:
+    """Return the partitions whose rows are in quarantine now: where some were replayed, it is the last replay that says."""
+    last: dict[str, BatchPartition] = {}
+    for _, parts in _batches(ingested):
+        last |= {part.of or part.source: part for part in parts}
+    return list(last.values())
 
 
 def ingest_summary(
@@ -179,7 +187,7 @@ def ingest_warnings(ingested: Iterable[Ingested]) -> list[dict[str, str]]:
     """Return what a person should know of rows that broke rules and of columns that changed."""
     found = []
     for one in ingested:
-        quarantined = sum(held.partition.quarantined for held in one.held)
+        quarantined = sum(partition.quarantined for partition in _waiting(one))
         if quarantined:
             message = f"{_rows(quarantined)} of {one.name} went to quarantine"
             advice = f"`levada quarantine {one.name}` says why"

@@ -172,6 +172,10 @@ class TestRange:
         assert told(ingest(dated, window=Window(since="2013-02", until="2013-03"))) == {"shapes": (1, 70)}
         assert told(ingest(dated)) == {"shapes": (0, 70)}
 
+    def test_a_range_leaves_snapshots_out(self, dated):
+        dated.pipeline(APPEND, ("view:\n", LINES.lstrip("\n") + "view:\n"))
+        assert told(ingest(dated, window=Window(since="2013-02", until="2013-03"))) == {"shapes": (1, 20)}
+
     def test_a_snapshot_has_no_ranges(self, shapes):
         found = ingest(shapes, window=Window(since="2013"))
         with pytest.raises(ConfigError, match="shapes is a snapshot, which is always whole"):
