@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from engine import compile as compiling
 from engine import digest, registry
@@ -21,7 +21,9 @@ from engine.runs import Run, run_pipeline
 from engine.stores.sqlite import SqliteCatalog
 from tests import servers
 
-settings.register_profile("steady", deadline=None, database=None, max_examples=50)  # other processes share the cores
+settings.register_profile(  # other processes share the cores: slow is no fault
+    "steady", deadline=None, database=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("steady")
 
 PIPELINE = """\

@@ -12,7 +12,7 @@ from rich.text import Text
 from engine import records
 from engine.cli.arguments import listing, overrides_of
 from engine.cli.progress import Progress
-from engine.cli.show import _console, _json, _table, size
+from engine.cli.show import console_of, print_json, table_of, size
 from engine.config.compose import load, load_store
 from engine.config.spec import Store
 from engine.errors import ConfigError
@@ -23,9 +23,9 @@ def batches(arguments: Sequence[str]) -> int:
     options, words, store = _asked(listing("batches"), "batches", arguments, at_most=1)
     found = records.list_batches(store, *words)
     if options.json:
-        _json(found)
+        print_json(found)
         return 0
-    table = _table("batch", "dataset", "no.", "mode", "read", "loaded", "quarantined", "pieces", "created", "by", "run")
+    table = table_of("batch", "dataset", "no.", "mode", "read", "loaded", "quarantined", "pieces", "created", "by", "run")
     for column in table.columns[2:3] + table.columns[4:8]:
         column.justify = "right"
     for one in found:
@@ -33,7 +33,7 @@ def batches(arguments: Sequence[str]) -> int:
         mode = "replay" if one["replays"] else one["mode"]
         by = one["by"], one["run"][:13]
         table.add_row(one["id"], one["dataset"], str(one["sequence"]), mode, *numbers, _local(one["created"]), *by)
-    _console().print(table if found else Text("no batches yet"))
+    console_of().print(table if found else Text("no batches yet"))
     return 0
 
 
@@ -46,9 +46,9 @@ def show(arguments: Sequence[str]) -> int:
         raise ConfigError("which batch?", hint="levada show BATCH; `levada batches` lists them")
     found = records.show_batch(store, words[0], options.rows)
     if options.json:
-        _json(found)
+        print_json(found)
         return 0
-    console = _console()
+    console = console_of()
     console.print(Text(f"batch {found['id']}", style="bold"))
     for name, text in _facts(found):
         console.print(Text(f"  {name:<12}{text}"))
@@ -112,13 +112,13 @@ def quarantine(arguments: Sequence[str]) -> int:
     store = load_store(overrides, options.config_dir)
     found = records.quarantine(store, words[0] if words else None, options.rows)
     if options.json:
-        _json(found)
+        print_json(found)
         return 0
-    console = _console()
+    console = console_of()
     if not found["rows"]:
         console.print(Text("nothing is in quarantine"))
         return 0
-    table = _table("dataset", "rows", "first", "check", "source")
+    table = table_of("dataset", "rows", "first", "check", "source")
     for column in table.columns[1:3]:
         column.justify = "right"
     for one in found["reasons"]:
@@ -134,7 +134,7 @@ def quarantine(arguments: Sequence[str]) -> int:
 
 
 def _rows_aside(rows: Sequence[Mapping[str, Any]]) -> Any:
-    table = _table("source", "row", "check", "values")
+    table = table_of("source", "row", "check", "values")
     table.columns[1].justify = "right"
     for row in rows:
         text = (
@@ -150,15 +150,15 @@ def _replay(options: argparse.Namespace, rest: Sequence[str]) -> int:
     with Progress() as progress:
         found = records.replay_quarantine(spec, words[0] if words else None, watchers=[progress])
     if options.json:
-        _json(found.summary)
+        print_json(found.summary)
     else:
-        _console().print(_replayed(found.summary["datasets"]))
+        console_of().print(_replayed(found.summary["datasets"]))
     found.raise_failure()
     return 0
 
 
 def _replayed(datasets: Sequence[Mapping[str, Any]]) -> Any:
-    table = _table("dataset", "in quarantine", "brought in", "left", "batch")
+    table = table_of("dataset", "in quarantine", "brought in", "left", "batch")
     for column in table.columns[1:4]:
         column.justify = "right"
     for one in datasets:
@@ -177,14 +177,14 @@ def events(arguments: Sequence[str]) -> int:
     options, words, store = _asked(listing("events"), "events", arguments, at_most=1)
     found = records.events(store, *words)
     if options.json:
-        _json(found)
+        print_json(found)
         return 0
-    table = _table("offset", "time", "key", "payload")
+    table = table_of("offset", "time", "key", "payload")
     table.columns[0].justify = "right"
     for one in found:
         payload = ", ".join(f"{name}={value}" for name, value in one["payload"].items())
         table.add_row(str(one["offset"]), _local(one["time"]), one["key"], Text(payload))
-    _console().print(table if found else Text("no events yet"))
+    console_of().print(table if found else Text("no events yet"))
     return 0
 
 
@@ -208,7 +208,7 @@ def _words(command: str, rest: Sequence[str], *, at_most: int) -> tuple[list[str
 
 def _rows(rows: Sequence[Mapping[str, Any]]) -> Any:
     """Return rows that people look at as a table."""
-    table = _table(*("row" if name == "__row__" else name for name in rows[0]))
+    table = table_of(*("row" if name == "__row__" else name for name in rows[0]))
     for row in rows:
         table.add_row(*(Text(_said(value)) for value in row.values()))
     return table

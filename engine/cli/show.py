@@ -24,7 +24,8 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-def _console() -> Console:
+def console_of() -> Console:
+    """Return a console as wide as the terminal, 200 where there is none."""
     console = _Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console = _Console(highlight=False, soft_wrap=True, width=200)
@@ -42,7 +43,7 @@ def show_error(error: LevadaError) -> None:
 
 def show_run(summary: Mapping[str, Any], report: Path) -> None:
     """Print what came of a run: a line a stage, warnings, metrics, the answer, where the report is."""
-    console = _console()
+    console = console_of()
     console.print(_stages(summary["stages"]))
     console.print(_work(summary["stages"], summary["seconds"]))
     _warnings(console, summary)
@@ -56,10 +57,10 @@ def show_run(summary: Mapping[str, Any], report: Path) -> None:
 def show_ingested(summary: Mapping[str, Any], *, as_json: bool) -> None:
     """Print what an ingestion brought in: a line a dataset, then what a person should know."""
     if as_json:
-        _json(summary)
+        print_json(summary)
         return
-    console = _console()
-    table = _table("dataset", "what is new", "rows", "quarantined", "rows in all", right_from=2)
+    console = console_of()
+    table = table_of("dataset", "what is new", "rows", "quarantined", "rows in all", right_from=2)
     for one in summary["datasets"]:
         new = "nothing new" if not one["new"] else f"{one['new']} new batch{'es' * (one['new'] > 1)}"
         rows = [f"{one[key]:,}" if one["new"] else "" for key in ("new_rows", "new_quarantined")]
@@ -75,7 +76,7 @@ def show_ingested(summary: Mapping[str, Any], *, as_json: bool) -> None:
 
 def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
     """Print what came of a sweep: the work done, the ranked trials, the best one's command, where the report is."""
-    console = _console()
+    console = console_of()
     console.print(_stages(summary["stages"]))
     console.print(_work(summary["stages"], summary["seconds"]))
     console.print(_ranking(summary))
@@ -93,7 +94,7 @@ def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
 
 
 def _stages(stages: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("stage", "tasks", "ran", "reused", "rows", "size", "seconds", right_from=1)
+    table = table_of("stage", "tasks", "ran", "reused", "rows", "size", "seconds", right_from=1)
     for stage in stages:
         marks = "".join(f" {stage[status]} {status}" for status in ("failed", "skipped") if stage[status])
         rows = f"{stage['rows']:,}" if stage["rows"] is not None else ""
@@ -125,7 +126,7 @@ def _failures(console: Console, summary: Mapping[str, Any]) -> None:
 
 
 def _metrics(metrics: Mapping[str, Mapping[str, float | None]]) -> Table:
-    table = _table("metric", *metrics, right_from=1)
+    table = table_of("metric", *metrics, right_from=1)
     for name in dict.fromkeys(name for found in metrics.values() for name in found):
         values = [found.get(name) for found in metrics.values()]
         if any(value is not None for value in values):
@@ -148,7 +149,7 @@ def _answer(console: Console, question: Mapping[str, Any]) -> None:
 def _ranking(summary: Mapping[str, Any]) -> Table:
     metric = summary["question"]["metric"]
     others = [name for name in (summary["trials"][0]["metrics"] if summary["trials"] else {}) if name != metric][:3]
-    table = _table("rank", "trial", "overrides", f"{metric} ({summary['part']})", *others, "seconds", right_from=3)
+    table = table_of("rank", "trial", "overrides", f"{metric} ({summary['part']})", *others, "seconds", right_from=3)
     done = [entry for entry in summary["trials"] if entry["status"] == "done"]
     for place, entry in enumerate(done, 1):
         values = [entry["metrics"].get(name) for name in (metric, *others)]
@@ -163,10 +164,10 @@ def _ranking(summary: Mapping[str, Any]) -> Table:
 def show_plan(plan: Mapping[str, Any], *, as_json: bool) -> None:
     """Print what would run, a line a stage, with the reasons."""
     if as_json:
-        _json(plan)
+        print_json(plan)
         return
-    console = _console()
-    table = _table("stage", "tasks", "run", "reuse", "why", right_from=1, left_last=True)
+    console = console_of()
+    table = table_of("stage", "tasks", "run", "reuse", "why", right_from=1, left_last=True)
     for stage in plan["stages"]:
         why = "; ".join(stage["reasons"])
         table.add_row(stage["label"], str(stage["tasks"]), str(stage["run"]), str(stage["reuse"]), why)
@@ -178,9 +179,9 @@ def show_plan(plan: Mapping[str, Any], *, as_json: bool) -> None:
 def show_plugins(found: Mapping[str, Sequence[str]], *, as_json: bool) -> None:
     """Print the names of plugins, by kind."""
     if as_json:
-        _json(found)
+        print_json(found)
         return
-    console = _console()
+    console = console_of()
     for kind, names in found.items():
         console.print(Text(f"{kind}", style="bold"))
         for name in names:
@@ -190,12 +191,12 @@ def show_plugins(found: Mapping[str, Sequence[str]], *, as_json: bool) -> None:
 def show_plugin(found: Mapping[str, Any], *, as_json: bool) -> None:
     """Print what a plugin does and its parameters."""
     if as_json:
-        _json(found)
+        print_json(found)
         return
-    console = _console()
+    console = console_of()
     console.print(Text(f"{found['kind']} {found['name']}", style="bold"))
     console.print(Text(found["description"]))
-    table = _table("parameter", "type", "default", "meaning")
+    table = table_of("parameter", "type", "default", "meaning")
     for parameter in found["parameters"]:
         table.add_row(*(str(parameter[key]) for key in ("name", "type", "default", "description")))
     if found["parameters"]:
@@ -205,20 +206,20 @@ def show_plugin(found: Mapping[str, Any], *, as_json: bool) -> None:
 def show_runs(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """Print runs, newest first."""
     if as_json:
-        _json(found)
+        print_json(found)
         return
-    table = _table("run", "pipeline", "status", "started", "seconds", "answer", "overrides")
+    table = table_of("run", "pipeline", "status", "started", "seconds", "answer", "overrides")
     for run in found:
         table.add_row(*(str(run[key]) for key in ("id", "pipeline", "status", "started", "seconds", "answer", "overrides")))
-    _console().print(table if found else Text("no runs yet"))
+    console_of().print(table if found else Text("no runs yet"))
 
 
 def show_lineage(found: Mapping[str, Any], *, as_json: bool) -> None:
     """Print where something came from and what came of it, as an indented list."""
     if as_json:
-        _json(found)
+        print_json(found)
         return
-    console = _console()
+    console = console_of()
     console.print(Text(found["title"], style="bold"))
     for heading, key in (("came from", "from"), ("what came of it", "to")):
         if found[key]:
@@ -227,7 +228,8 @@ def show_lineage(found: Mapping[str, Any], *, as_json: bool) -> None:
             console.print(Text("  " * (depth + 1) + line))
 
 
-def _table(*columns: str, right_from: int = 99, left_last: bool = False) -> Table:
+def table_of(*columns: str, right_from: int = 99, left_last: bool = False) -> Table:
+    """Return a table without lines; columns are to the right from a number on, but for the last if that is to be left."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
         right = number >= right_from and not (left_last and number == len(columns) - 1)
@@ -235,7 +237,8 @@ def _table(*columns: str, right_from: int = 99, left_last: bool = False) -> Tabl
     return table
 
 
-def _json(value: object) -> None:
+def print_json(value: object) -> None:
+    """Print plain data as JSON."""
     print(json.dumps(value, indent=2))
 
 

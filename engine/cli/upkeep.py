@@ -9,7 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from engine.cli.arguments import listing, overrides_of
-from engine.cli.show import _console, _table, size
+from engine.cli.show import console_of, table_of, size
 from engine.config.compose import load_store
 from engine.errors import Corrupt
 
@@ -48,7 +48,7 @@ def gc(arguments: Sequence[str]) -> int:
 
 
 def _show_findings(found: Mapping[str, Any]) -> None:
-    console = _console()
+    console = console_of()
     for one in found["findings"]:
         style = "red" if one["severity"] == "error" else "yellow"
         console.print(Text(f"{one['severity']:<8} {one['problem']:<11}{one['path']}", style=style))
@@ -71,9 +71,9 @@ def _show_findings(found: Mapping[str, Any]) -> None:
 
 
 def _show_garbage(found: Mapping[str, Any]) -> None:
-    console = _console()
+    console = console_of()
     if found["files"]:
-        table = _table("size", "hours old", "file", right_from=0, left_last=True)
+        table = table_of("size", "hours old", "file", right_from=0, left_last=True)
         for one in found["files"]:
             table.add_row(size(one["bytes"]), f"{one['age'] / 3600:.1f}", Text(one["path"]))
         console.print(table)

@@ -154,8 +154,10 @@ def _content(held: Sequence[Held], outcomes: Mapping[str, Outcome]) -> Content:
     """Return what the graph is made of: partitions that are there, and those that should be."""
     there = {one.partition.source: one for one in held}
     names = [*there, *(name for name in outcomes if name not in there)]
+    full = [one.partition.columns for one in held if one.partition.loaded.rows]  # what was set aside whole adds no column
+    found = union(full or [one.partition.columns for one in held])
     # a column without any value in it is text, for want of a better type
-    columns = tuple((name, "String" if dtype == "Null" else dtype) for name, dtype in union(p.partition.columns for p in held))
+    columns = tuple((name, "String" if dtype == "Null" else dtype) for name, dtype in found)
     return Content(tuple(Part(name, outcomes[name].artifact) for name in names), columns)
 
 

@@ -59,8 +59,8 @@ class Planned:
 
     @property
     def columns(self) -> Columns:
-        """The columns that the dataset has so far; none before its first batch."""
-        return tuple(union(one.partition.columns for one in self.held.values()))
+        """The columns that the dataset has so far; none before its first batch. What was set aside whole adds none."""
+        return tuple(union(one.partition.columns for one in self.held.values() if one.partition.loaded.rows))
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -124,9 +124,12 @@ def holdings(dataset: Dataset, definition: str, source: Source, batches: Sequenc
     offered = {partition.name for partition in source.partitions}
     before: dict[str, Held] = {}
     for batch in batches:
+        replaced = {partition.source for partition in batch.partitions}
+        before = {source: one for source, one in before.items() if one.partition.of not in replaced}
         for partition in batch.partitions:
-            origin = partition.of or partition.source
-            if partition.source not in found and origin not in offered and not Path(origin).exists():
+            origin = Path(partition.of or partition.source)
+            is_gone = origin.is_absolute() and not origin.exists()  # files are named by their whole path
+            if partition.source not in found and str(origin) not in offered and is_gone:
                 before[partition.source] = Held(batch, partition)
     return [one for _, one in sorted((before | found).items())]
 

@@ -15,7 +15,7 @@ def main(folder: Path) -> None:
     """Print ``whole`` if all went as it should."""
     harbour = Harbour.create(folder)
     harbour.root.mkdir()
-    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=1500k", "none", str(harbour.root)), check=True)
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=800k", "none", str(harbour.root)), check=True)
     os.chdir(folder)
     command, codes = ["ingest", "pipeline=harbour"], list[int]()
     for number in range(10, 200):

@@ -75,7 +75,7 @@ def test_every_write_that_fails_once_or_for_good_is_told_and_leaves_the_store_wh
         check(case, number % 2, nursery, tmp_path / str(number))
 
 
-@pytest.mark.parametrize("size", [0, 100, 4096, 40_000])
+@pytest.mark.parametrize("size", [0, 4096, 40_000])
 def test_files_that_may_not_grow_any_more_are_told_and_leave_the_store_whole(size, nursery, tmp_path: Path):
     harbour = with_one_batch(nursery, tmp_path)
     ended = nursery.one(folder=str(tmp_path), do="cli", arguments=COMMAND, limit=size)

@@ -333,6 +333,12 @@ class TestDrift:
             assert (catalog.batches()[-1].rows_in, catalog.batches()[-1].quarantined) == (4, 4)
         assert told(ingest(growing, "datasets.shapes.on_drift=quarantine")) == {"shapes": (0, 60)}
 
+    def test_what_was_set_aside_whole_adds_no_column(self, growing, drift):
+        drift(self.more(growing), "quarantine")
+        growing.write("data/shapes-4.csv", self.more(growing).replace("\n6", "\n7"))
+        assert told(ingest(growing, "datasets.shapes.on_drift=quarantine")) == {"shapes": (1, 60)}
+        assert "weight" not in growing.run("datasets.shapes.on_drift=quarantine").features().collect().columns
+
     def test_numbers_that_only_widen_are_no_drift(self, growing):
         growing.write("data/shapes-0.csv", "id,colour,width,height,kind\n1,red,2,1,a\n")
         assert told(ingest(growing)) == {"shapes": (3, 41)}
