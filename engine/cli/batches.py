@@ -12,7 +12,7 @@ from rich.text import Text
 from engine import records
 from engine.cli.arguments import listing, overrides_of
 from engine.cli.progress import Progress
-from engine.cli.show import console_of, print_json, table_of, size
+from engine.cli.show import console_of, print_json, size, table_of
 from engine.config.compose import load, load_store
 from engine.config.spec import Store
 from engine.errors import ConfigError

@@ -9,7 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from engine.cli.arguments import listing, overrides_of
-from engine.cli.show import console_of, table_of, size
+from engine.cli.show import console_of, size, table_of
 from engine.config.compose import load_store
 from engine.errors import Corrupt
 

@@ -81,7 +81,12 @@ def _count(file: IO[bytes], found: Layout) -> None:
             begun = buffer.count(mark, last, read + 1)
         else:
             begun += marks
-        found.lines, found.separators, ends, size = found.lines + line_ends, found.separators + marks, ends + line_ends, size + read
+        found.lines, found.separators, ends, size = (
+            found.lines + line_ends,
+            found.separators + marks,
+            ends + line_ends,
+            size + read,
+        )
         buffer[0] = buffer[read]
     if buffer[0] != _LF:
         found.lines, found.last = found.lines + 1, begun

@@ -171,7 +171,7 @@ def _float(text: pl.Expr, *, careful: bool) -> pl.Expr:
 
 
 def _is_plain(text: pl.Expr, values: pl.Expr) -> pl.Expr:
-    """Say of numbers whether they are surely exact: up to 15 digits, which every Float64 gives back, no plus, no zeros before."""
+    """Say of numbers whether they are surely exact: up to 15 digits, which a Float64 gives back, no plus, no zeros before."""
     bare = (text >= "-") & ~((text >= "00") & (text < "0:")) & ~((text >= "-00") & (text < "-0:"))
     return (text.str.len_bytes() <= 15) & values.abs().is_between(1e-300, 1e300) & bare
 
