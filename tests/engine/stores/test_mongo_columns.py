@@ -17,8 +17,8 @@ from engine.stores.mongo_columns import OWN, column, content_digest, field
 
 pytest.importorskip("pyarrow", reason="no PyArrow: pip install 'levada[mongo]'")
 
-KINDS = [
-    *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Int128, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float32, pl.Float64),
+KINDS = [  # not Int128: Polars can not always build the columns that its own strategy thinks of
+    *(pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float32, pl.Float64),
     *(pl.String, pl.Binary, pl.Boolean, pl.Date, pl.Time, pl.Datetime, pl.Duration, pl.Decimal(38, 3), pl.Categorical, pl.Null),
     *(pl.Enum(["a", "b"]), pl.List, pl.Array, pl.Struct),
 ]
