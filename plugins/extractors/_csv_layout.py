@@ -6,11 +6,8 @@ fields as the header, and how long all its values are together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
-
-import polars as pl
 
 from plugins.extractors._csv_rows import opened
 
@@ -92,32 +89,3 @@ def _count(file: IO[bytes], found: Layout) -> None:
         found.lines, found.last = found.lines + 1, begun
         found.empty += buffer[0] == mark[0]
     found.text = size - ends - found.separators
-
-
-def is_measurable(found: Layout, width: int, nulls: Sequence[str]) -> bool:
-    """Say whether the length of what was read can be compared with the length of the text, ``nulls`` read as nothing.
-
-    It can if no quote and no CR stands within a value, and if it is known how long each null was.
-    """
-    lengths = {len(word.encode()) for word in nulls}
-    return not found.quoted and not found.returns and len(lengths) <= 1 and found.has_fields(width)
-
-
-def with_length(rows: pl.LazyFrame, read: pl.LazyFrame, found: Layout, nulls: Sequence[str]) -> pl.LazyFrame:
-    """Return the rows; once they are all there, ``ComputeError`` unless ``read`` is as long as the text of the file.
-
-    ``read`` has whole numbers and text, and what was nothing or one of ``nulls`` is null. Measured in the same pass.
-    """
-    length, empty = pl.lit(0, pl.Int64), pl.lit(0, pl.Int64)
-    for column, dtype in read.collect_schema().items():
-        text = pl.col(column) if dtype == pl.String else pl.col(column).cast(pl.String)
-        length += text.str.len_bytes().cast(pl.Int64).sum()
-        empty += pl.col(column).null_count().cast(pl.Int64)
-    if nulls:
-        length += (empty - found.empty) * len(nulls[0].encode())
-    # no expression raises at will, but reading a word as a number does
-    told = pl.when(length == found.text).then(pl.lit("1")).otherwise(pl.lit("a number that is written in another way"))
-    none = read.select(told.str.to_integer(strict=True).alias("__length__")).filter(pl.col("__length__") == 0)
-    schema = rows.collect_schema()
-    empty_rows = none.with_columns(pl.lit(None, dtype).alias(column) for column, dtype in schema.items()).select(schema.names())
-    return pl.concat([rows, empty_rows])

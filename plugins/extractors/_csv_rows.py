@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TypeAlias, cast
 
 import polars as pl
+from polars.datatypes import DataType, DataTypeClass
 
 from engine.errors import DataError
 from engine.plugin import CHECK, RAW, ROW, Salvaged
@@ -91,7 +92,7 @@ def broken(name: str, error: Exception) -> DataError:
 
 
 def scan(
-    name: str, separator: str, schema: Mapping[str, type[pl.DataType]], *, header: int | None, nulls: Sequence[str] = ()
+    name: str, separator: str, schema: Mapping[str, DataType | DataTypeClass], *, header: int | None, nulls: Sequence[str] = ()
 ) -> pl.LazyFrame:
     """Return what Polars reads of a file; ``header`` is the line on which the header begins, None if there is none."""
     return pl.scan_csv(

@@ -13,7 +13,8 @@ from engine.plugin import CHECK, RAW, ROW
 def streamed(frames: Callable[[], Iterator[pl.DataFrame]], schema: Mapping[str, DataType]) -> pl.LazyFrame:
     """Return a lazy frame that asks for ``frames`` anew whenever it is collected, and holds one of them at a time.
 
-    All have the columns and types of ``schema``. What ``frames`` raises is raised by the collection, unchanged.
+    All have the columns and types of ``schema``, and are the same each time. What ``frames`` raises is raised by the
+    collection, unchanged.
     """
 
     def source(
@@ -24,11 +25,14 @@ def streamed(frames: Callable[[], Iterator[pl.DataFrame]], schema: Mapping[str, 
             frame = whole if left is None else whole.head(left)
             left = None if left is None else left - frame.height
             kept = frame if predicate is None else frame.filter(predicate)
-            yield kept if columns is None else kept.select(columns)
+            if columns is None:
+                yield kept
+            else:
+                yield kept.select(columns) if columns else pl.DataFrame(height=kept.height)  # select([]) forgets the rows
             if left == 0:
                 return
 
-    return register_io_source(source, schema=dict(schema), validate_schema=True)
+    return register_io_source(source, schema=dict(schema), validate_schema=True, is_pure=True)
 
 
 def refuse_reserved(columns: Iterable[str]) -> None:

@@ -78,36 +78,43 @@ def _keeps(column: str, dtype: Type) -> pl.Expr:
     text = pl.col(column)
     if dtype == pl.Null:
         return text.is_null().all()
-    return (exactly(text, dtype, careful=True).is_not_null() | text.is_null()).all().alias(column)
+    return (exactly(text, dtype).is_not_null() | text.is_null()).all().alias(column)
 
 
-def typed(column: str, dtype: Type, *, declared: bool, careful: bool) -> pl.Expr:
+def typed(column: str, dtype: Type, *, declared: bool) -> pl.Expr:
     """Return a column of text as a type; ``ComputeError`` when collected if the type can not hold one of its values."""
     text = pl.col(column)
     if dtype == pl.String:
         return text
+    decimal = dtype == pl.Float64 and not declared
+    value = text.cast(dtype, strict=False) if decimal else held(text, dtype) if declared else exactly(text, dtype)
 
     def convert(texts: pl.Series) -> pl.Series:
-        rows = texts.to_frame(column)
-        if dtype == pl.Float64 and not declared:
-            values = _floats(rows, careful=careful)
-        else:
-            values = rows.select(held(text, dtype) if declared else exactly(text, dtype, careful=careful)).to_series()
-        if values.null_count() > texts.null_count():
+        values = (_each if dtype.is_numeric() else _each_once)(texts, value)
+        odd = _odd(texts, values) if decimal else ()
+        if values.null_count() > texts.null_count() or not all(map(_is_exact, odd)):
             raise pl.exceptions.ComputeError(f"a value of {column} is not {article(dtype)}")
         return values
 
     return text.map_batches(convert, return_dtype=dtype, is_elementwise=True)
 
 
-def _floats(texts: pl.DataFrame, *, careful: bool) -> pl.Series:
-    """Read the one column of a frame; a value that is not kept exactly becomes null. Few values take a close look."""
-    text, values = pl.col(texts.columns[0]), texts.to_series().cast(pl.Float64, strict=False)
-    plain = _is_plain(text, pl.lit(values)).fill_null(value=False)
-    odd = texts.filter(text.is_not_null() & ~plain)
-    if odd.select(exactly(text, pl.Float64, careful=careful).is_not_null().all()).item():
-        return values
-    return texts.select(exactly(text, pl.Float64, careful=careful)).to_series()
+def _each(texts: pl.Series, value: pl.Expr) -> pl.Series:
+    return texts.to_frame().select(value).to_series()
+
+
+def _each_once(texts: pl.Series, value: pl.Expr) -> pl.Series:
+    """Return the value of each text, equal ones read once: to read a time takes longer than to find one that was read."""
+    different = texts.unique()
+    few = len(different) * 4 < len(texts)
+    return texts.replace_strict(different, _each(different, value)) if few else _each(texts, value)
+
+
+def _odd(texts: pl.Series, values: pl.Series) -> pl.Series:
+    """Return the texts, each once, that are neither surely exact nor what Polars prints. They are few."""
+    text, value = pl.col("text"), pl.col("value")
+    rows = pl.DataFrame({"text": texts, "value": values}).filter(~_is_plain(text, value).fill_null(value=False))
+    return rows.filter(value.cast(pl.String) != text)["text"].unique()
 
 
 def held(text: pl.Expr, dtype: Type) -> pl.Expr:
@@ -135,15 +142,12 @@ def held(text: pl.Expr, dtype: Type) -> pl.Expr:
     return values
 
 
-def exactly(text: pl.Expr, dtype: Type, *, careful: bool) -> pl.Expr:
-    """Read text as one of the learned types, null where the type would not keep the value.
-
-    Numbers as C and NumPy print them, with 17 digits and more, are only understood if ``careful``, which is slow.
-    """
+def exactly(text: pl.Expr, dtype: Type) -> pl.Expr:
+    """Read text as one of the learned types, null where the type would not keep the value."""
     if dtype == pl.Int64:
         return pl.when(_as_written(text)).then(text).cast(pl.Int64, strict=False)
     if dtype == pl.Float64:
-        return _float(text, careful=careful)
+        return _float(text)
     if dtype == pl.Boolean:
         return pl.when(text.is_in(["true", "false"])).then(text == "true")
     if dtype == pl.Date:
@@ -161,12 +165,11 @@ def _as_written(text: pl.Expr) -> pl.Expr:
     return (text >= "1") | (text == "0") | ((text >= "-1") & (text < "-:"))
 
 
-def _float(text: pl.Expr, *, careful: bool) -> pl.Expr:
+def _float(text: pl.Expr) -> pl.Expr:
     values = text.cast(pl.Float64, strict=False)
-    same = _is_plain(text, values) | (values.cast(pl.String) == text) | text.is_in([*_WORDS, "0", "0.0", "-0.0", "0.00"])
-    if careful:
-        rest = pl.when(~same & values.is_not_null()).then(text)
-        same |= rest.map_batches(_are_exact, return_dtype=pl.Boolean, is_elementwise=True)
+    same = _is_plain(text, values) | (values.cast(pl.String) == text)
+    rest = pl.when(~same & values.is_not_null()).then(text)
+    same |= rest.map_batches(_are_exact, return_dtype=pl.Boolean, is_elementwise=True)
     return pl.when(same).then(values)
 
 
@@ -177,12 +180,13 @@ def _is_plain(text: pl.Expr, values: pl.Expr) -> pl.Expr:
 
 
 def _are_exact(text: pl.Series) -> pl.Series:
-    """Say of each number whether a Float64, written with as many digits, is that number again."""
-    exact = [value for value in text.drop_nulls().unique() if _NUMBER.fullmatch(value) and _is_exact(value)]
-    return text.is_in(exact)
+    return text.is_in([value for value in text.drop_nulls().unique() if _is_exact(value)])
 
 
 def _is_exact(text: str) -> bool:
+    """Say of a number whether a Float64, written with as many digits, is that number again. It is slow."""
+    if not _NUMBER.fullmatch(text):
+        return text in _WORDS
     number, value = Decimal(text), float(text)
     digits = len(number.as_tuple().digits)
     return abs(value) != float("inf") and Decimal(f"{value:.{digits - 1}e}") == number

@@ -12,9 +12,11 @@ from pydantic import Field, field_validator
 
 from engine.errors import DataError, MissingColumn, nearest
 from engine.plugin import ALL, ROW, Extractor, Salvaged, Source, SourcePartition, Window
-from plugins.extractors._csv_layout import Layout, is_measurable, layout, with_length
+from plugins.extractors._csv_layout import Layout, layout
+from plugins.extractors._csv_measured import is_measurable, measured
 from plugins.extractors._csv_rows import broken, opened, records, scan, sort_out
 from plugins.extractors._files import partitions
+from plugins.extractors._streamed import streamed
 from plugins.extractors._types import Type, article, dtype_of, held, learn, typed
 
 _SAMPLE = 1_000  # rows from which types are guessed; a wrong guess fails loudly and is learned from all rows
@@ -77,7 +79,7 @@ class Csv(Extractor):
             found = layout(partition.name, self.separator, line)
             if is_measurable(found, len(columns), self.nulls):
                 return self._measured(partition.name, types, line, found)
-        return self._typed(self._text(partition.name, columns, line), types, careful=thorough)
+        return self._typed(self._text(partition.name, columns, line), types)
 
     def is_complete(self, partition: SourcePartition, written: pl.LazyFrame) -> bool:
         """Say whether Polars read all that is there.
@@ -101,7 +103,7 @@ class Csv(Extractor):
         found = sort_out(rows, columns, self.separator, folder, lambda batch: self._unfit(columns, batch))
         text = self._without_nulls(found.rows, columns)
         types = self._types(text.drop(ROW), partition.name, thorough=True)
-        return Salvaged(self._typed(text, types, careful=True), found.rejected)
+        return Salvaged(self._typed(text, types), found.rejected)
 
     def _types(self, text: pl.LazyFrame, name: str, *, thorough: bool) -> dict[str, Type]:
         """Return the type of each column: declared, or guessed from the first rows, or learned from all."""
@@ -119,22 +121,15 @@ class Csv(Extractor):
         types = declared | {column: pl.String if dtype == pl.Null else dtype for column, dtype in learned.items()}
         return {column: types[column] for column in columns}
 
-    def _typed(self, text: pl.LazyFrame, types: Mapping[str, Type], *, careful: bool) -> pl.LazyFrame:
-        return text.with_columns(
-            typed(column, dtype, declared=column in self.dtypes, careful=careful) for column, dtype in types.items()
-        )
-
     def _measured(self, name: str, types: Mapping[str, Type], line: int, found: Layout) -> pl.LazyFrame:
-        """Let Polars read whole numbers itself, which is quick, and prove by their length that none was written otherwise.
-
-        Zeros, a plus and spaces before a number, which it reads over, only make it longer: if all values together, numbers
-        as they are printed, are as long as the text of the file, none of them had any.
-        """
         whole = [column for column, dtype in types.items() if dtype == pl.Int64 and column not in self.dtypes]
-        schema = {column: pl.Int64 if column in whole else pl.String for column in types}
+        schema = {column: pl.Int64() if column in whole else pl.String() for column in types}
         read = scan(name, self.separator, schema, header=line, nulls=self.nulls)
-        rest = {column: dtype for column, dtype in types.items() if column not in whole}
-        return with_length(self._typed(read, rest, careful=False), read, found, self.nulls)
+        rows = streamed(lambda: measured(read, found, self.nulls), schema)
+        return self._typed(rows, {column: dtype for column, dtype in types.items() if column not in whole})
+
+    def _typed(self, text: pl.LazyFrame, types: Mapping[str, Type]) -> pl.LazyFrame:
+        return text.with_columns(typed(column, dtype, declared=column in self.dtypes) for column, dtype in types.items())
 
     def _text(self, name: str, columns: tuple[str, ...], line: int) -> pl.LazyFrame:
         return self._without_nulls(scan(name, self.separator, dict.fromkeys(columns, pl.String), header=line), columns)

@@ -196,6 +196,53 @@ def test_no_file_is_an_error(tmp_path: Path) -> None:
         Csv(path=str(tmp_path / "*.csv")).plan()
 
 
+LATE = [
+    pytest.param("007", pl.String, id="zeros"),
+    pytest.param("+7", pl.String, id="a plus"),
+    pytest.param(" 7", pl.String, id="a space"),
+    pytest.param("-07", pl.String, id="zeros after a minus"),
+    pytest.param("-0", pl.Float64, id="minus zero"),
+    pytest.param("1e3", pl.Float64, id="an exponent"),
+    pytest.param("9223372036854775809", pl.String, id="more than Int64 holds"),
+    pytest.param("9223372036854775807", pl.Int64, id="what Int64 just holds"),
+    pytest.param("-9223372036854775808", pl.Int64, id="the least that Int64 holds"),
+    pytest.param('"7"', pl.Int64, id="quotes"),
+    pytest.param("7\r", pl.String, id="a CR"),
+]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(("text", "dtype"), LATE)
+def test_a_number_written_in_another_way_is_noticed_wherever_it_stands(text: str, dtype: Any, end: str, tmp_path: Path) -> None:
+    numbers = [-1, 0, 9, 10, -10, 99, 100, 12345, 999999, -100000] * 4_000  # more than is looked at at a time
+    values = [str(number) for number in numbers]
+    values[-3:-3] = [text, ""]
+    data = end.join(["v,z", *(f"{value},x" for value in values), ""]).encode()
+    rows, rejected = ingest(written(Odd("", data, parameters={"nulls": ["NA"]}), tmp_path), tmp_path)
+    if text != "7\r":
+        assert rejected.is_empty()
+    assert rows.schema["v"] == dtype
+    expected = [value.strip('"') or None for value in values]
+    for value, field in zip(rows["v"], expected, strict=True):
+        assert told(value, field or "", ())
+
+
+@pytest.mark.parametrize("rest", ["NA", "", "NA\nNA\n\n"])
+@pytest.mark.parametrize("zeros", ["007", "07", "-01", "+1", "0001"])
+def test_zeros_are_not_taken_for_the_length_of_a_missing_value(zeros: str, rest: str, tmp_path: Path) -> None:
+    data = "v\n" + "12\n" * 1_500 + f"{zeros}\n{rest}\n\n1\n\n"
+    rows, _ = ingest(written(Odd("", data.encode(), parameters={"nulls": ["NA"]}), tmp_path), tmp_path)
+    assert rows["v"][1_500] == zeros
+    assert rows["v"].null_count() == 1 + len(rest.split("\n")) + 1
+
+
+def test_rows_that_are_too_short_and_too_long_do_not_make_up_for_each_other(tmp_path: Path) -> None:
+    data = b"a,b,c\n1,2\n3,4,5,6\n7,8,9\n1,2\n3,4,5,"
+    rows, rejected = ingest(written(Odd("", data), tmp_path), tmp_path)
+    assert rejected[ROW].to_list() == [1, 2, 4, 5]
+    assert rows.rows() == [(3, 7, 8, 9)]
+
+
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=6) | st.sampled_from(
     ["007", "1", "-0", "1.5", "1e400", "true", "2013-01-01", '"', "\n", ",", "\r\n", " ", "\N{ZERO WIDTH NO-BREAK SPACE}"]
 )
