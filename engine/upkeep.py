@@ -5,7 +5,6 @@ In: a store. Out: plain data. Neither asks what a pipeline is: the catalog and t
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -83,7 +82,7 @@ def _look_through(kept: ArtifactStore, catalog: Catalog, checked: dict[str, int]
                 yield from _look(kept, piece.artifact(), what, checked, lost="error")
     for memory in catalog.remembered():
         checked["results"] += 1
-        for artifact in _artifacts(memory):
+        for artifact in (memory.artifact, *memory.artifact.beside):
             path = artifact.file.path if artifact.file is not None else ""
             batch_id = _batch_of(path)
             if path and path not in seen and (batch_id is None or batch_id in live):
@@ -195,15 +194,8 @@ def _opened(store: Store) -> Iterator[tuple[ArtifactStore, Catalog]]:
         catalog.close()
 
 
-def _artifacts(memory: Memory) -> list[Artifact]:
-    """Return what a result is kept in: its own file and, of rows that were read, that of those set aside."""
-    value = json.loads(memory.artifact.value)
-    aside = value.get("aside") if isinstance(value, dict) and memory.label.endswith(".ingest") else None
-    return [memory.artifact, Artifact.from_json(aside)] if aside else [memory.artifact]
-
-
 def _paths(memory: Memory) -> list[str]:
-    return [artifact.file.path for artifact in _artifacts(memory) if artifact.file is not None]
+    return [artifact.file.path for artifact in (memory.artifact, *memory.artifact.beside) if artifact.file is not None]
 
 
 def _live(batches: Sequence[Batch], reserved: set[str]) -> set[str]:
@@ -213,7 +205,7 @@ def _live(batches: Sequence[Batch], reserved: set[str]) -> set[str]:
 def _is_there(memory: Memory, kept: ArtifactStore, pieces: set[str], live: set[str]) -> bool:
     """Say whether a memory can still be of use: its files are there and, if they are rows of a batch, so is the batch."""
     owned = [_batch_of(path) for path in _paths(memory) if path not in pieces]
-    return all(one is None or one in live for one in owned) and all(kept.holds(artifact) for artifact in _artifacts(memory))
+    return all(one is None or one in live for one in owned) and kept.holds(memory.artifact)
 
 
 def _batch_of(path: str) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from engine.bus import Bus, announce
 from engine.digest import canonical
-from engine.errors import DataError, HostError
+from engine.errors import ConflictError, DataError, HostError, LevadaError
 from engine.execute import Outcome, Watcher
 from engine.graph import Task
 from engine.ingestion.plan import Planned, Unit, tasks_of
@@ -18,7 +18,7 @@ from engine.plugin import ALL, SourcePartition
 from engine.registry import describe
 from engine.schemas import Change, changes, union
 from engine.stores import files
-from engine.stores.artifacts import Artifact, ArtifactStore
+from engine.stores.artifacts import ArtifactStore
 from engine.stores.batches import Batch, BatchPartition, Columns, Piece, Reason
 from engine.stores.catalog import Catalog
 
@@ -98,7 +98,7 @@ class Admission(Watcher):
 
     def _partition(self, unit: Unit, part: SourcePartition, outcome: Outcome) -> BatchPartition:
         assert outcome.artifact is not None
-        value = outcome.artifact.data()
+        value, aside = outcome.artifact.data(), next(iter(outcome.artifact.beside), None)
         number = unit.restores.partition.number if unit.restores is not None else unit.partitions.index(part)
         return BatchPartition(
             number=number,
@@ -107,7 +107,7 @@ class Admission(Watcher):
             detail=part.detail,
             rows_in=value["rows_in"],
             loaded=Piece.of(outcome.artifact),
-            aside=Piece.of(Artifact.from_json(value["aside"])) if value["aside"] else None,
+            aside=Piece.of(aside) if aside is not None else None,
             reasons=tuple(Reason(**reason) for reason in value["reasons"]),
             columns=value["columns"],
         )
@@ -185,7 +185,7 @@ class Admission(Watcher):
         columns = ", ".join(column for column, _ in self._columns) if self._columns else "those of the first file"
         return DataError(change.message, where=partition.source, expected=f"the columns of {name}: {columns}", hint=hint)
 
-    def _fail(self, unit: Unit, source: str, error: DataError) -> None:
+    def _fail(self, unit: Unit, source: str, error: LevadaError) -> None:
         """Refuse a unit for what is wrong with one of its partitions."""
         self.failed |= {part.name: Outcome("skipped") for part in unit.partitions}
         self.failed[source] = Outcome("failed", error=error)
@@ -215,7 +215,11 @@ class Admission(Watcher):
             drift=self._drift.get(unit.fingerprint, ()),
         )
         files.reached("batch.whole")
-        done = self._catalog.commit(batch)
+        try:
+            done = self._catalog.commit(batch)
+        except ConflictError as error:
+            self._fail(unit, fresh[0].source, error)
+            return
         files.reached("batch.committed")
         announce(self._catalog, self._bus)
         if done.run == self._run:

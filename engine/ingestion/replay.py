@@ -271,7 +271,7 @@ def _refused(planned: Replay, done: Sequence[tuple[Chain, Artifact]]) -> DataErr
 
 
 def _partition(planned: Replay, chain: Chain, artifact: Artifact, number: int) -> BatchPartition:
-    value, last = artifact.data(), chain.last
+    value, last, aside = artifact.data(), chain.last, next(iter(artifact.beside), None)
     part = planned.again.get(chain.source)
     return BatchPartition(
         number=number,
@@ -281,7 +281,7 @@ def _partition(planned: Replay, chain: Chain, artifact: Artifact, number: int) -
         of=chain.source,
         rows_in=value["rows_in"],
         loaded=Piece.of(artifact),
-        aside=Piece.of(Artifact.from_json(value["aside"])) if value["aside"] else None,
+        aside=Piece.of(aside) if aside is not None else None,
         reasons=tuple(Reason(**reason) for reason in value["reasons"]),
         columns=value["columns"],
     )

@@ -1,7 +1,7 @@
 """Reads one partition of a source into the raw store; rows that break a rule or can not be parsed go to quarantine.
 
 In: nothing. Out: the rows that were loaded, types as learned; the value says how many rows were read, what columns they
-have, which rules were broken, and where the rows set aside are. Every row read is in one of the two pieces.
+have, which rules were broken; rows set aside are beside it. Every row read is in one of the two pieces.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def run(work: Work) -> Artifact:
         raise LevadaError(
             f"{partition.name}: rows went missing", expected=f"{written.rows_in:,}", found=f"{loaded.rows:,} + {quarantined:,}"
         )
-    value = {"rows_in": written.rows_in, "reasons": reasons, "columns": columns, "aside": aside and aside.to_json()}
-    return Artifact(canonical(value), loaded.file, loaded.rows)
+    value = {"rows_in": written.rows_in, "reasons": reasons, "columns": columns}
+    return Artifact(canonical(value), loaded.file, loaded.rows, (aside,) if aside else ())
 
 
 def slot_of(work: Work, area: Literal["raw", "quarantine"]) -> Slot:

@@ -54,8 +54,8 @@ def run(work: Work) -> Artifact:
         columns = columns_in(written.loaded)
         loaded = work.store.raw.put(written.loaded, slot_of(work, "raw"))
         aside = work.store.raw.put(written.aside, slot_of(work, "quarantine")) if reasons else None
-    value = {"reasons": reasons, "columns": columns, "aside": aside and aside.to_json()}
-    return Artifact(canonical({"rows_in": written.rows_in, "broken": [], **value}), loaded.file, loaded.rows)
+    value = {"rows_in": written.rows_in, "broken": [], "reasons": reasons, "columns": columns}
+    return Artifact(canonical(value), loaded.file, loaded.rows, (aside,) if aside else ())
 
 
 def _broken(work: Work, links: Sequence[Link], checks: Sequence[Check]) -> list[list[Any]]:

@@ -27,19 +27,21 @@ _ROW_GROUP = 131_072  # rows; fixed, so that equal rows give equal bytes however
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """The result of a task: a file, a small plain value, or both.
+    """The result of a task: a file, a small plain value, or both, and what else it has files of: those ``beside``.
 
-    ``value`` is canonical JSON text. ``digest`` covers the file's bytes and the value: equal results are equal
+    ``value`` is canonical JSON text. ``digest`` covers the bytes of all files and the value: equal results are equal
     artifacts. Small enough to be sent to every worker.
     """
 
     value: str = "null"
     file: StoredFile | None = None
     rows: int | None = None
+    beside: tuple[Artifact, ...] = ()
     digest: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        content = digest.of_text(self.value, self.file.digest if self.file else "", str(self.rows))
+        beside = (artifact.digest for artifact in self.beside)
+        content = digest.of_text(self.value, self.file.digest if self.file else "", str(self.rows), *beside)
         object.__setattr__(self, "digest", content)  # frozen: set once, here
 
     @property
@@ -54,13 +56,15 @@ class Artifact:
     def to_json(self) -> str:
         """Return the text that ``from_json`` reads."""
         file = [self.file.path, self.file.digest, self.file.bytes] if self.file else None
-        return digest.canonical({"value": self.value, "file": file, "rows": self.rows})
+        beside = [artifact.to_json() for artifact in self.beside]
+        return digest.canonical({"value": self.value, "file": file, "rows": self.rows, "beside": beside})
 
     @classmethod
     def from_json(cls, text: str) -> Artifact:
         """Return the artifact that ``to_json`` wrote."""
         parts = json.loads(text)
-        return cls(parts["value"], StoredFile(*parts["file"]) if parts["file"] else None, parts["rows"])
+        file = StoredFile(*parts["file"]) if parts["file"] else None
+        return cls(parts["value"], file, parts["rows"], tuple(map(cls.from_json, parts["beside"])))
 
 
 class ArtifactStore:
@@ -133,7 +137,9 @@ class ArtifactStore:
         return path
 
     def holds(self, artifact: Artifact) -> bool:
-        """Say whether an artifact's file is there with its size; its bytes are checked when it is read."""
+        """Say whether an artifact's files are there with their sizes; their bytes are checked when they are read."""
+        if not all(map(self.holds, artifact.beside)):
+            return False
         if artifact.file is None:
             return True
         if artifact.file.path.startswith(IN_MONGODB):

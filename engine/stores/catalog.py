@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine import digest
+from engine.errors import ConflictError
 from engine.stores.artifacts import Artifact
 from engine.stores.batches import Batch
 
@@ -142,7 +143,8 @@ class Catalog(ABC):
 
         Returns the batch as it is committed. Where one of its fingerprint is committed already, that one is returned and
         nothing changes: of two that commit the same at once, one makes the batch. Where another batch was committed under
-        its id, which two had reserved, it gets a new one.
+        its id, which two had reserved, it gets a new one. Raises ``ConflictError`` if its id is reserved no longer: then gc
+        has found it too old, and may have removed its rows.
         """
 
     @abstractmethod
@@ -214,3 +216,12 @@ def committed_event(batch: Batch, identity: str) -> Event:
         "run": batch.run,
     }
     return Event(identity, "batch.committed", batch.dataset, payload, batch.created)
+
+
+def given_up(batch: Batch) -> ConflictError:
+    """Return the error for a batch whose reservation is gone."""
+    return ConflictError(
+        f"the rows of a batch of {batch.dataset} may be gone from the store: gc has given it up while it was read",
+        where=f"batch {batch.id}",
+        hint="run the same command again, and let gc have a longer grace",
+    )

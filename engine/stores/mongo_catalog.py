@@ -20,7 +20,7 @@ from engine.names import Secret, new_id
 from engine.stores import files, mongo
 from engine.stores.artifacts import Artifact
 from engine.stores.batches import Batch
-from engine.stores.catalog import Catalog, Event, Known, Memory, Reservation, RunRecord, committed_event
+from engine.stores.catalog import Catalog, Event, Known, Memory, Reservation, RunRecord, committed_event, given_up
 
 if TYPE_CHECKING:
     from engine.stores.mongo import Document
@@ -217,10 +217,13 @@ class MongoCatalog(Catalog):
         raise self._busy()
 
     def _commit(self, batch: Batch) -> Batch:
+        reserved = self._renewed(batch.id)  # before it is looked whether the id is taken: who takes it gives this up later
         for there in self._find("batches", {"dataset": batch.dataset, "fingerprint": batch.fingerprint}):
             return Batch.model_validate_json(there["record"])
         batches = self._db["batches"]
         taken = batches.find_one({"id": batch.id}, {"_id": 1}) is not None
+        if not reserved and not taken:
+            raise given_up(batch)
         last = batches.find_one({"dataset": batch.dataset}, {"sequence": 1}, sort=_NEWEST)
         own = {
             "id": new_id() if taken else batch.id,
@@ -232,6 +235,12 @@ class MongoCatalog(Catalog):
         batches.insert_one(_written(done))
         files.reached("catalog.committed")
         return done
+
+    def _renewed(self, identity: str) -> bool:
+        """Make a reservation young, so that nobody gives it up for its age, and say whether there is one."""
+        renewed = (_sealed({**found, "created": time.time()}) for found in self._find("reservations", {"id": identity}))
+        replace = self._db["reservations"].replace_one
+        return any(replace({"_id": one["_id"], "id": identity}, one).matched_count == 1 for one in renewed)
 
     def batches(self, dataset: str | None = None) -> list[Batch]:
         query = {} if dataset is None else {"dataset": dataset}

@@ -17,7 +17,7 @@ from engine.names import new_id
 from engine.stores import files
 from engine.stores.artifacts import Artifact
 from engine.stores.batches import Batch
-from engine.stores.catalog import Catalog, Event, Known, Memory, Reservation, RunRecord, committed_event
+from engine.stores.catalog import Catalog, Event, Known, Memory, Reservation, RunRecord, committed_event, given_up
 
 _SCHEMA = """
 CREATE TABLE memo (
@@ -220,12 +220,14 @@ class SqliteCatalog(Catalog):
 
     def commit(self, batch: Batch) -> Batch:
         with self._transaction() as connection:
-            connection.execute("DELETE FROM reservation WHERE id = ?", (batch.id,))
+            reserved = connection.execute("DELETE FROM reservation WHERE id = ?", (batch.id,)).rowcount == 1
             query = "SELECT * FROM batch WHERE dataset = ? AND fingerprint = ?"
             there = self._rows(query, "a batch", (batch.dataset, batch.fingerprint))
             if there:
                 return Batch.model_validate_json(there[0][-1])
             taken = connection.execute("SELECT 1 FROM batch WHERE id = ?", (batch.id,)).fetchone() is not None
+            if not reserved and not taken:
+                raise given_up(batch)
             count = "SELECT coalesce(max(sequence), 0) + 1 FROM batch WHERE dataset = ?"
             sequence = connection.execute(count, (batch.dataset,)).fetchone()[0]
             own = {"id": new_id() if taken else batch.id, "sequence": sequence, "created": round(time.time(), 3)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from engine.errors import ConfigError, DataError, HostError, UnknownName
+from engine.errors import ConfigError, ConflictError, DataError, HostError, UnknownName
 from engine.ingestion import ALL, Window
 from engine.runs import ingest_pipeline, run_pipeline
 from engine.stores.catalog import Catalog
@@ -411,3 +411,29 @@ class TestAnnouncement:
         ingest(growing)
         with growing.catalog() as catalog:
             assert self.announced(catalog) == [batch.id for batch in catalog.batches()]
+
+
+class TestWhatIsGivenUp:
+    def test_a_batch_that_is_read_for_longer_than_gc_waits_is_not_committed_and_comes_with_the_next_call(self, shapes, forget):
+        shapes.write(
+            "plugins/functions/slow.py",
+            "import polars as pl\n"
+            "from pathlib import Path\n"
+            "from engine.config.spec import Store\n"
+            "from engine.runs import open_catalog\n"
+            "def slow():\n"
+            "    if not Path('once').exists():\n"
+            "        Path('once').touch()\n"
+            "        catalog = open_catalog(Store())\n"
+            "        (held,) = catalog.reservations()\n"
+            "        assert catalog.release(held.id)\n"  # as gc does when it is old
+            "        catalog.close()\n"
+            "    return pl.DataFrame({'id': [1, 2]})\n",
+        )
+        forget()
+        shapes.pipeline((KEY, KEY + "  slow:\n    extract: {use: python, function: slow}\n"))
+        found = ingest(shapes, names=["slow"])
+        with pytest.raises(ConflictError, match="given it up"):
+            found.raise_failure()
+        assert told(found) == {"slow": (0, 0)}
+        assert told(ingest(shapes, names=["slow"])) == {"slow": (1, 2)}

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
 import pickle
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -150,11 +152,22 @@ def test_a_plain_value_needs_no_file(store):
     st.dictionaries(TEXT, TEXT, max_size=3),
     st.none() | st.builds(StoredFile, TEXT, TEXT, st.integers(0)),
     st.none() | st.integers(0),
+    st.lists(st.builds(Artifact, TEXT.map(json.dumps)), max_size=2),
 )
-def test_an_artifact_is_read_from_its_text(value, file, rows):
-    artifact = Artifact(plain(value), file, rows)
+def test_an_artifact_is_read_from_its_text(value, file, rows, beside):
+    artifact = Artifact(plain(value), file, rows, tuple(beside))
     arrived = Artifact.from_json(artifact.to_json())
     assert (arrived, arrived.digest) == (artifact, artifact.digest)
+
+
+def test_an_artifact_is_held_if_what_is_beside_it_is(store):
+    beside = store.write_frame(FRAME.lazy(), "a", "beside")
+    alone = store.write_frame(FRAME.lazy(), "a", "p")
+    artifact = replace(alone, beside=(beside,))
+    assert artifact.digest != alone.digest
+    assert store.holds(artifact)
+    (store.root / beside.file.path).unlink()
+    assert (store.holds(artifact), store.holds(alone)) == (False, True)
 
 
 def test_an_artifact_and_its_store_cross_to_another_process(store):

@@ -5,7 +5,7 @@ import pytest
 from engine.bus import CatalogBus, announce
 from engine.stores import files
 from engine.stores.catalog import Event
-from tests.engine.stores.test_catalog import batch
+from tests.engine.stores.test_catalog import batch, committed
 
 
 def event(identity, topic="t"):
@@ -54,7 +54,7 @@ def test_publishing_again_changes_nothing(bus):
 
 def test_what_a_commit_made_true_is_announced_once(bus, open_catalog):
     catalog = open_catalog()
-    done = [catalog.commit(batch(fingerprint)) for fingerprint in ("f1", "f2")]
+    done = [committed(catalog, batch(fingerprint)) for fingerprint in ("f1", "f2")]
     assert [announce(catalog, bus), announce(catalog, bus)] == [2, 0]
     found = [one for _, one in bus.read("batch.committed", "g")]
     assert [one.payload["batch"] for one in found] == [one.id for one in done]
@@ -63,7 +63,7 @@ def test_what_a_commit_made_true_is_announced_once(bus, open_catalog):
 
 def test_a_process_that_ends_between_publishing_and_noting_it_announces_nothing_twice(bus, open_catalog, monkeypatch):
     catalog = open_catalog()
-    catalog.commit(batch())
+    committed(catalog, batch())
 
     def end(point):
         if point == "events.published":

@@ -13,6 +13,7 @@ from itertools import count
 import pytest
 
 from engine import digest
+from engine.errors import ConflictError
 from engine.graph import Task
 from engine.names import new_id
 from engine.stores.artifacts import Artifact
@@ -26,6 +27,11 @@ CLOCK = count(1)
 
 def memory(recipe: str = "r", contents: tuple[str, ...] = (), value: str = "1", label: str = "a", index: int = 0) -> Memory:
     return Memory(recipe, contents, Artifact(value), label, index, "code", "{}", "run", float(next(CLOCK)))
+
+
+def committed(catalog: Catalog, one: Batch) -> Batch:
+    catalog.reserve(one.dataset, one.fingerprint, one.id)
+    return catalog.commit(one)
 
 
 def batch(fingerprint: str = "f", dataset: str = "d", **more: object) -> Batch:
@@ -178,15 +184,25 @@ def check_a_reservation_that_was_made_since_is_spared(opened: Open) -> None:
 
 def check_a_batch_whose_id_another_one_has_gets_a_new_one(opened: Open) -> None:
     catalog = opened()
-    first = catalog.commit(batch("f1"))
+    first = committed(catalog, batch("f1"))
     second = catalog.commit(batch("f2", id=first.id))
     assert second.id != first.id
     assert (second.sequence, catalog.batches()) == (2, [first, second])
 
 
+def check_a_batch_that_was_given_up_is_not_committed(opened: Open) -> None:
+    catalog, one = opened(), batch()
+    catalog.reserve("d", "f", one.id)
+    catalog.release(one.id)
+    with pytest.raises(ConflictError, match="given it up"):
+        catalog.commit(one)
+    assert (catalog.batches(), catalog.outbox(), catalog.reservations()) == ([], [], [])
+    assert committed(catalog, one).sequence == 1
+
+
 def check_a_batch_comes_back_as_it_was_committed(opened: Open) -> None:
     catalog, one = opened(), batch(since="2013-01-01", drift=("é\U0001f427",), carried=(("b", 1),))
-    done = catalog.commit(one)
+    done = committed(catalog, one)
     assert done == one.model_copy(update={"sequence": 1, "created": done.created})
     assert abs(done.created - time.time()) < 3600
     assert catalog.batches() == catalog.batches("d") == [done]
@@ -195,8 +211,7 @@ def check_a_batch_comes_back_as_it_was_committed(opened: Open) -> None:
 def check_batches_of_a_dataset_are_numbered_from_one_in_their_order(opened: Open) -> None:
     catalog = opened()
     for dataset, fingerprint in (("e", "f1"), ("d", "f1"), ("d", "f3"), ("e", "f2"), ("d", "f2")):
-        catalog.reserve(dataset, fingerprint, new_id())
-        catalog.commit(batch(fingerprint, dataset))
+        committed(catalog, batch(fingerprint, dataset))
     found = [(one.dataset, one.sequence, one.fingerprint) for one in catalog.batches()]
     assert found == [("d", 1, "f1"), ("d", 2, "f3"), ("d", 3, "f2"), ("e", 1, "f1"), ("e", 2, "f2")]
     assert [one.sequence for one in catalog.batches("d")] == [1, 2, 3]
@@ -204,7 +219,7 @@ def check_batches_of_a_dataset_are_numbered_from_one_in_their_order(opened: Open
 
 def check_committing_again_changes_nothing_and_announces_nothing(opened: Open) -> None:
     catalog = opened()
-    first = catalog.commit(batch(run="one"))
+    first = committed(catalog, batch(run="one"))
     assert catalog.commit(batch(run="other")) == first
     assert (catalog.batches(), len(catalog.outbox())) == ([first], 1)
 
@@ -237,7 +252,7 @@ def check_many_that_reserve_the_same_at_once_get_one_id(opened: Open) -> None:
 
 def check_a_commit_puts_its_event_into_the_outbox_until_it_is_announced(opened: Open) -> None:
     catalog = opened()
-    done = [catalog.commit(batch(fingerprint, run="run-1")) for fingerprint in ("f2", "f1")]
+    done = [committed(catalog, batch(fingerprint, run="run-1")) for fingerprint in ("f2", "f1")]
     first, second = catalog.outbox()
     assert (first.topic, first.key, first.created) == ("batch.committed", "d", done[0].created)
     payload = {"batch": done[0].id, "dataset": "d", "sequence": 1, "rows": 9, "quarantined": 1, "partitions": 1, "run": "run-1"}
@@ -325,7 +340,7 @@ def check_it_survives_being_closed(opened: Open) -> None:
     catalog, kept = opened(), memory("r", ("x",))
     catalog.remember([kept])
     catalog.reserve("d", "left", left := new_id())
-    done = catalog.commit(batch())
+    done = committed(catalog, batch())
     catalog.log([event("1")])
     catalog.save_run(record := RunRecord("1", "p", "done", 1.0, 2.0, {"a": [1, None], "$b.c": 0.1}))
     catalog.close()
@@ -361,7 +376,7 @@ def check_text_is_text_whatever_is_in_it(opened: Open) -> None:
     catalog = opened()
     catalog.remember([kept])
     catalog.reserve(hostile, hostile, hostile)
-    done = catalog.commit(batch(hostile, hostile, id=hostile))
+    done = committed(catalog, batch(hostile, hostile, id=hostile))
     catalog.see(hostile, hostile, hostile, hostile)
     catalog.log([event(hostile, hostile, **{hostile: hostile})])
     assert (catalog.history(hostile), catalog.uses(hostile)) == ([kept], [kept])
@@ -372,7 +387,7 @@ def check_text_is_text_whatever_is_in_it(opened: Open) -> None:
 def check_a_catalog_that_is_in_use_is_sound(opened: Open) -> None:
     catalog = opened()
     catalog.remember([memory()])
-    catalog.commit(batch())
+    committed(catalog, batch())
     catalog.save_run(RunRecord("1", "p", "done", 1.0))
     assert catalog.check() == []
 

@@ -14,7 +14,7 @@ from engine.stores import mongo
 from engine.stores.catalog import RunRecord
 from engine.stores.mongo_catalog import MongoCatalog
 from engine.stores.mongo_raw import MongoRaw
-from tests.engine.stores.test_catalog import batch, event, memory
+from tests.engine.stores.test_catalog import batch, committed, event, memory
 
 PASSWORD = "pa55:w0rd"
 
@@ -79,13 +79,13 @@ def test_a_server_that_is_gone_is_the_machines_fault_and_is_used_again_when_it_i
     with start_mongo() as server:
         uri, port = Secret(server.address), urlsplit(server.address).port
         catalog = MongoCatalog(uri, database)
-        done = catalog.commit(batch())
+        done = committed(catalog, batch())
         server.kill()
         calls = [
             catalog.batches,
             catalog.outbox,
             catalog.check,
-            lambda: catalog.commit(batch("f2")),
+            lambda: committed(catalog, batch("f2")),
             lambda: catalog.known(["r"]),
         ]
         for call in calls:
@@ -93,7 +93,7 @@ def test_a_server_that_is_gone_is_the_machines_fault_and_is_used_again_when_it_i
                 call()
     with start_mongo(port):
         assert catalog.batches() == [done]
-        assert catalog.commit(batch("f2")).sequence == 2
+        assert committed(catalog, batch("f2")).sequence == 2
 
 
 def test_a_wrong_password_is_refused_without_saying_it(start_mongo, database):
@@ -130,7 +130,7 @@ def test_a_catalog_of_another_version_is_refused(documents, mongo_uri, database)
 
 def fill(catalog):
     catalog.remember([memory("r", ("c",))])
-    catalog.commit(batch())
+    committed(catalog, batch())
     catalog.reserve("d", "k", new_id())
     catalog.see("d", "a.csv", "f", "x")
     catalog.log([event("1")])

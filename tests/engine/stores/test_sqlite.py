@@ -11,7 +11,7 @@ from engine.errors import Corrupt, HostError, LevadaError
 from engine.names import new_id
 from engine.stores.catalog import RunRecord
 from engine.stores.sqlite import SqliteCatalog
-from tests.engine.stores.test_catalog import batch, event, memory
+from tests.engine.stores.test_catalog import batch, committed, event, memory
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ CHANGES = [
 def test_a_value_that_was_changed_is_noticed_and_the_catalog_named(file, table, column, read):
     with closing(SqliteCatalog(file)) as catalog:
         catalog.remember([memory("r", ("c",))])
-        catalog.commit(batch())
+        committed(catalog, batch())
         catalog.reserve("d", "k", new_id())
         catalog.see("d", "a.csv", "f", "x")
         catalog.log([event("1")])
