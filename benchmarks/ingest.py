@@ -51,7 +51,10 @@ def measure() -> list[Row]:
         compare("against times left as text", [(a["seconds"], b["seconds"]) for a, b in untyped], "s", None),
         compare("twelve files, against one", [(a["seconds"], b["seconds"]) for a, b in files], "s", 1.1),
         compare("the same, core seconds", [(a["cores"], b["cores"]) for a, b in files], "s", 1.1),
-        compare("ten datasets at once, against the sum of each / cores", [(a["seconds"], b) for a, b in ten], "s", 1.2),
+        compare(
+            "ten datasets at once, against the sum of each / cores", [(a["seconds"], b["seconds"]) for a, b in ten], "s", 1.2
+        ),
+        compare("the same, against their core seconds / cores", [(a["seconds"], b["cores"]) for a, b in ten], "s", 1.2),
         compare("peak memory of 2 GB of CSV", large, "MB", None),
     ]
 
@@ -68,10 +71,10 @@ def _told(side: str, *paths: str) -> Any:
     return run([PYTHON, "-m", "benchmarks.ingest", side, *paths]).told()
 
 
-def _each(folder: Path) -> float:
-    """Return the seconds that each of ten files takes by itself, in all, divided by the cores."""
-    files = sorted(map(str, folder.glob("*.csv")))[:10]
-    return float(sum(_told("ours", file)["seconds"] for file in files)) / (os.cpu_count() or 1)
+def _each(folder: Path) -> dict[str, float]:
+    """Return the seconds that each of ten files takes by itself, in all, divided by the cores: by the clock, of the cores."""
+    alone = [_told("ours", file) for file in sorted(map(str, folder.glob("*.csv")))[:10]]
+    return {what: sum(one[what] for one in alone) / (os.cpu_count() or 1) for what in ("seconds", "cores")}
 
 
 def _peak(side: str) -> float:
