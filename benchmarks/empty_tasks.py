@@ -45,7 +45,7 @@ def _round(number: int) -> tuple[float, float, float, float]:
     from engine.execute import execute
     from engine.graph import Graph, Task
     from engine.stores.artifacts import Artifact, ArtifactStore
-    from engine.stores.catalog import SqliteCatalog
+    from engine.stores.sqlite import SqliteCatalog
 
     executor = Executor(kind="threads")
     root = Path(tempfile.mkdtemp(prefix="levada-empty-"))
