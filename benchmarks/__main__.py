@@ -21,7 +21,7 @@ def main(names: Sequence[str]) -> int:
     rows: list[Row] = []
     for name in names or NAMES:
         module = importlib.import_module(f"benchmarks.{name}")
-        print(f"\n{name}: {module.__doc__.partition(chr(10))[0]}", flush=True)
+        print(f"\n{name}: {(module.__doc__ or '').partition(chr(10))[0]}", flush=True)
         found = module.measure()
         _print(found)
         rows += found

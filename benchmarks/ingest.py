@@ -18,7 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,9 @@ def _ours(folder: Path, paths: Sequence[str]) -> None:
 
 def main(side: str, paths: Sequence[str]) -> None:
     """Do the work of one side once, and print what it took."""
-    work = {"ours": _ours, "polars": _polars, "untyped": partial(_polars, dates=False)}[side]
+    work: Callable[[Path, Sequence[str]], None] = {"ours": _ours, "polars": _polars, "untyped": partial(_polars, dates=False)}[
+        side
+    ]
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         few = Path(folder) / "few.csv"

@@ -13,11 +13,14 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from benchmarks.data import FLIGHTS, flights_10m
 from benchmarks.timing import LEVADA, PYTHON, Measured, Row, compare, count, in_turn, run
+
+Work: TypeAlias = Callable[[Path, Path, str], Measured]
 
 ROUNDS = 3
 AIM = 1 / 12 + 0.1
@@ -40,14 +43,14 @@ def measure() -> list[Row]:
     ]
 
 
-def _added(folder: str, work: Any, *, big: bool) -> Measured:
+def _added(folder: str, work: Work, *, big: bool) -> Measured:
     """Run with eleven months, not timed, then with twelve."""
     data, store = _data(folder, 11, big=big), _fresh(folder)
     work(data, store, "added")
     return work(_data(folder, 12, big=big), store, "added")
 
 
-def _whole(folder: str, work: Any, *, big: bool) -> Measured:
+def _whole(folder: str, work: Work, *, big: bool) -> Measured:
     return work(_data(folder, 12, big=big), _fresh(folder), "whole")
 
 

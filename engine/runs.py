@@ -282,7 +282,7 @@ def run_compiled(
         compiler.ingest(specs, workers, run=run, keep_going=keep_going, watchers=watchers)
         compiled = [compiler.compile(spec, final=final) for spec in specs]
         graph = Graph(task for one, _ in compiled for task in one.graph.values())
-        given = {key: outcome for one, ingested in compiled for key, outcome in _given(one, ingested).items()}
+        given = {key: outcome for one, ingested in compiled for key, outcome in given_to(one, ingested).items()}
         execution = execute(
             graph, stores.files, catalog, workers, run=run, keep_going=keep_going, watchers=watchers, given=given
         )
@@ -296,7 +296,7 @@ def run_compiled(
     return runs
 
 
-def _given(compiled: Compiled, ingested: Mapping[str, Ingested]) -> dict[str, Outcome]:
+def given_to(compiled: Compiled, ingested: Mapping[str, Ingested]) -> dict[str, Outcome]:
     """Return the outcomes of a graph's partitions."""
     return {
         key: ingested[name].outcomes[part.source]

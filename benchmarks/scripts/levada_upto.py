@@ -15,17 +15,26 @@ from typing import Any
 
 from engine.config.compose import load
 from engine.execute import execute
-from engine.runs import Compiler, opened
+from engine.runs import Compiler, given_to, opened, recorded, workers_of
 
 
 def main(data: str, store_root: str, pipeline: str, stage: str) -> dict[str, Any]:
     """Run and return what is to be told."""
     spec = load([f"pipeline={pipeline}", f"data={data}", f"store.root={store_root}"], "benchmarks/conf")
-    with opened(spec) as (store, catalog):
-        compiled = Compiler(catalog).compile(spec, final=True)
-        keys = getattr(compiled, stage)
+    with (
+        opened(spec.store) as stores,
+        workers_of(spec, ()) as workers,
+        recorded(stores.catalog, [spec.name]) as (record,),
+    ):
+        compiler = Compiler(stores)
+        compiler.plan(spec)
         started = time.perf_counter()
-        found = execute(compiled.graph.cull(keys), store, catalog, spec.executor)
+        compiler.ingest([spec], workers, run=record.id, keep_going=False, watchers=())
+        compiled, ingested = compiler.compile(spec, final=True)
+        keys = getattr(compiled, stage)
+        graph = compiled.graph.cull(keys)
+        given = {key: outcome for key, outcome in given_to(compiled, ingested).items() if key in graph}
+        found = execute(graph, stores.files, stores.catalog, workers, run=record.id, given=given)
         seconds = time.perf_counter() - started
         for _, error in found.failures():
             raise error
@@ -34,7 +43,7 @@ def main(data: str, store_root: str, pipeline: str, stage: str) -> dict[str, Any
         "ran": found.count("ran"),
         "reused": found.count("reused"),
         "seconds": seconds,
-        "files": [str(store.root / file.path) for file in files if file is not None],
+        "files": [str(stores.files.root / file.path) for file in files if file is not None],
     }
 
 
