@@ -163,9 +163,12 @@ def _ours(folder: Path, paths: Sequence[str]) -> None:
 
 def main(side: str, paths: Sequence[str]) -> None:
     """Do the work of one side once, and print what it took."""
-    work: Callable[[Path, Sequence[str]], None] = {"ours": _ours, "polars": _polars, "untyped": partial(_polars, dates=False)}[
-        side
-    ]
+    works: dict[str, Callable[[Path, Sequence[str]], None]] = {
+        "ours": _ours,
+        "polars": _polars,
+        "untyped": partial(_polars, dates=False),
+    }
+    work = works[side]
     CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         few = Path(folder) / "few.csv"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import yaml
 from rich.text import Text
 
 from engine import records
@@ -69,7 +71,7 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("run", found["run"]),
         ("rows", f"{found['rows_in']:,} read, {found['rows']:,} loaded, {found['quarantined']:,} quarantined"),
         ("columns", ", ".join(f"{name} {dtype}" for name, dtype in found["columns"])),
-        ("source", ", ".join(f"{key}: {value}" for key, value in (found["source"] or {}).items())),
+        ("source", _flow(found["source"]) if found["source"] else ""),
         ("fingerprint", found["fingerprint"]),
         ("definition", found["definition"]),
         ("adopts", found["adopts"]),
@@ -81,6 +83,12 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
         column, since, until = (found["backfill"][key] for key in ("column", "since", "until"))
         facts.append(("backfill", f"{column or 'files'} from {since or 'the first'} until {until or 'the last'}"))
     return [(name, text) for name, text in [*facts, *(("drift", line) for line in found["drift"])] if text]
+
+
+def _flow(source: Mapping[str, Any]) -> str:
+    """Return how an extractor is written in YAML, on one line, its name first."""
+    ordered = {"use": source["use"]} | {name: value for name, value in source.items() if value not in (None, {}, [])}
+    return str(yaml.safe_dump(ordered, default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf)).strip()
 
 
 def _piece_facts(piece: Mapping[str, Any]) -> list[tuple[str, str]]:
