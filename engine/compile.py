@@ -8,27 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from engine import digest
 from engine.config.spec import PipelineSpec
 from engine.graph import Graph, Task
-from engine.plugin import PARTS, FittedTransformer, Plugin, Roles
+from engine.plugin import PARTS, FittedTransformer, Plugin, Roles, TimeAware
 from engine.registry import describe, modules_of, name_of
 from engine.schemas import Columns
 from engine.stores.artifacts import Artifact, plain
 
+_MICROSECOND = timedelta(microseconds=1)
 _FAN_IN = 32  # summaries that one task merges
 _IMPORTANCE = {"repeats": 3, "sample": 2_000}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A partition of a dataset: the piece of the source it is, and its rows, None while they are not ingested."""
+    """A partition of a dataset: the piece of the source it is, and its rows, None while they are not ingested.
+
+    ``spans`` are the least and the greatest value of each column of dates or times, in microseconds since 1970.
+    """
 
     source: str
     rows: Artifact | None
+    spans: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,14 @@ class Content:
 
     parts: tuple[Part, ...]
     columns: Columns
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Partitions with rows in the past of another one, and which of the rows: column, since (None: all), until (included)."""
+
+    partitions: tuple[int, ...] = ()
+    between: tuple[str, int | None, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,28 +154,55 @@ class _Builder:
         joins = [{"join": join.model_dump(mode="json", by_alias=True), "side": n} for n, join in enumerate(spec.join)]
         steps = [*map(describe, prepare), *joins, *map(describe, spec.features)]
         plugins = [*prepare, *spec.features]
-        whole = any(step.scope == "table" for step in plugins)
-        groups = [self.ingested[name]] if whole else [(key,) for key in self.ingested[name]]
+        if any(step.scope == "table" for step in plugins):
+            groups = [(list(self.ingested[name]), History())]
+        else:
+            aware = [step for step in plugins if isinstance(step, TimeAware)]
+            groups = [([key], self._history(name, number, aware)) for number, key in enumerate(self.ingested[name])]
         params = {"steps": steps, "schema": self.contents[name].columns, "unique": [], "dataset": name}
         place = f"features/{name}/version={digest.of_value(steps)[:12]}"
         return tuple(
             self.add(
                 "transform",
-                {**params, "partitions": len(group)},
-                [*group, *sides],
+                {**params, "partitions": len(group), "earlier": len(history.partitions), "between": history.between},
+                [*group, *(self.ingested[name][other] for other in history.partitions), *sides],
                 f"{name}.features",
                 number,
                 plugins=plugins,
                 place=place,
             )
-            for number, group in enumerate(groups)
+            for number, (group, history) in enumerate(groups)
         )
+
+    def _history(self, name: str, number: int, steps: Sequence[TimeAware]) -> History:
+        """Return which partitions may have rows in the past of one, by the times that they were seen to have.
+
+        Those that are not ingested yet have none: rows mostly come in the order of their times.
+        """
+        if not steps:
+            return History()
+        parts, time = self.contents[name].parts, self.spec.datasets[name].time
+        others = {other: part for other, part in enumerate(parts) if other != number and part.rows is not None}
+        own = parts[number].spans.get(time) if time is not None and all(step.on == time for step in steps) else None
+        if own is None or time is None:
+            return History(tuple(others))
+        looks = [step.lookback for step in steps]
+        far = [look // _MICROSECOND for look in looks if look is not None]
+        since = own[0] - sum(far) if len(far) == len(looks) else None
+        spans = {other: part.spans.get(time) for other, part in others.items()}
+        chosen = [
+            other
+            for other, span in spans.items()
+            if span is None or (span[0] <= own[1] and (since is None or since <= span[1]))
+        ]
+        return History(tuple(chosen), (time, since, own[1]))
 
     def _side(self, name: str, unique: Sequence[str]) -> str:
         prepare, parts = self.spec.datasets[name].prepare, self.ingested[name]
         steps = [describe(step) for step in prepare]
         schema = self.contents[name].columns
         params = {"steps": steps, "schema": schema, "unique": list(unique), "dataset": name, "partitions": len(parts)}
+        params |= {"earlier": 0, "between": None}
         return self.add("transform", params, parts, f"{name}.prepare", plugins=prepare)
 
     def segregate(self, view: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -255,15 +256,40 @@ class Transformer(Plugin):
     """A change of a frame that learns nothing from it.
 
     ``scope`` is ``row`` when a row's result depends on that row alone: then partitions are worked on apart, and
-    consecutive steps become one lazy plan. It is ``table`` when rows must be seen together.
+    consecutive steps become one lazy plan. It is ``history`` when it also depends on rows of earlier times (see
+    ``TimeAware``), and ``table`` when rows must be seen together.
     """
 
     kind: ClassVar[str] = "transformer"
-    scope: ClassVar[Literal["row", "table"]] = "row"
+    scope: ClassVar[Literal["row", "history", "table"]] = "row"
 
     @abstractmethod
     def apply(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Return the changed frame, lazy, the order of rows kept. The frame given is not modified."""
+
+
+class TimeAware(Transformer):
+    """A change of a frame in which a row's result depends on it and on rows of earlier times, never on later ones.
+
+    Partitions are worked on apart, each beside those rows of the others that lie in its past.
+    """
+
+    scope: ClassVar[Literal["row", "history", "table"]] = "history"
+
+    on: str = Field(description="The column that says when a row happened: dates or times. A row without it gets nothing.")
+
+    @property
+    @abstractmethod
+    def lookback(self) -> timedelta | None:
+        """How far before a row's time the rows lie that its result depends on; None: all that lie before it."""
+
+    @abstractmethod
+    def apply(self, frame: pl.LazyFrame, earlier: pl.LazyFrame | None = None) -> pl.LazyFrame:
+        """Return the changed frame, lazy, the order of rows kept.
+
+        ``earlier`` has rows of other partitions, in the order of these, with the same columns: all within the look-back of
+        any row of the frame, and maybe more. None: the frame is all there is. Rows of equal times count in their order.
+        """
 
 
 class FittedTransformer(Plugin):

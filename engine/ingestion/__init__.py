@@ -158,7 +158,8 @@ def _content(held: Sequence[Held], outcomes: Mapping[str, Outcome]) -> Content:
     found = union(full or [one.partition.columns for one in held])
     # a column without any value in it is text, for want of a better type
     columns = tuple((name, "String" if dtype == "Null" else dtype) for name, dtype in found)
-    return Content(tuple(Part(name, outcomes[name].artifact) for name in names), columns)
+    spans = {name: one.partition.spans for name, one in there.items()}
+    return Content(tuple(Part(name, outcomes[name].artifact, spans.get(name, {})) for name in names), columns)
 
 
 def _no_rows(name: str, held: Sequence[Held]) -> DataError:

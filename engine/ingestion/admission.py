@@ -110,6 +110,7 @@ class Admission(Watcher):
             aside=Piece.of(aside) if aside is not None else None,
             reasons=tuple(Reason(**reason) for reason in value["reasons"]),
             columns=value["columns"],
+            spans=value["spans"],
         )
 
     def _restored(self, unit: Unit, found: BatchPartition) -> None:

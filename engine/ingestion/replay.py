@@ -284,6 +284,7 @@ def _partition(planned: Replay, chain: Chain, artifact: Artifact, number: int) -
         aside=Piece.of(aside) if aside is not None else None,
         reasons=tuple(Reason(**reason) for reason in value["reasons"]),
         columns=value["columns"],
+        spans=value["spans"],
     )
 
 

@@ -1,7 +1,8 @@
 """Reads one partition of a source into the raw store; rows that break a rule or can not be parsed go to quarantine.
 
 In: nothing. Out: the rows that were loaded, types as learned; the value says how many rows were read, what columns they
-have, which rules were broken; rows set aside are beside it. Every row read is in one of the two pieces.
+have, between what times they lie, and which rules were broken. Rows set aside are beside it; every row is in one
+of the two.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from engine.digest import canonical
 from engine.errors import DataError, LevadaError, MissingColumn
 from engine.plugin import Check, Extractor, SourcePartition
-from engine.stages.reading import Rules, columns_in, read_partition, reasons_in
+from engine.stages.reading import Rules, columns_in, read_partition, reasons_in, spans_in
 from engine.stages.work import Work, explained
 from engine.stores.artifacts import Artifact
 from engine.stores.commit import scratch
@@ -34,7 +35,7 @@ def run(work: Work) -> Artifact:
             raise
         reasons = reasons_in(written.aside, checks)
         _stop(reasons, partition)
-        columns = columns_in(written.loaded)
+        columns, spans = columns_in(written.loaded), spans_in(written.loaded)
         loaded = work.store.raw.put(written.loaded, slot_of(work, "raw"))
         aside = work.store.raw.put(written.aside, slot_of(work, "quarantine")) if reasons else None
     quarantined = sum(reason["rows"] for reason in reasons if reason["on_fail"] != "warn")
@@ -42,7 +43,7 @@ def run(work: Work) -> Artifact:
         raise LevadaError(
             f"{partition.name}: rows went missing", expected=f"{written.rows_in:,}", found=f"{loaded.rows:,} + {quarantined:,}"
         )
-    value = {"rows_in": written.rows_in, "reasons": reasons, "columns": columns}
+    value = {"rows_in": written.rows_in, "reasons": reasons, "columns": columns, "spans": spans}
     return Artifact(canonical(value), loaded.file, loaded.rows, (aside,) if aside else ())
 
 

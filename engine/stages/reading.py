@@ -103,6 +103,7 @@ def split(frame: pl.LazyFrame, rejected: pl.LazyFrame | None, rules: Rules, fold
         numbered.with_columns(misfit.alias(CHECK), *was)  # rules are about values of the dataset's own types
         .with_columns(cast.alias(name) for name, cast in casts)
         .with_columns(pl.coalesce(CHECK, _first(listed)).alias(CHECK))
+        .cache()  # else the source is read once for each file: functions of Python in two plans count as different
     )
     good = pl.col(CHECK).is_null() | pl.col(CHECK).is_in([words for words, _, on_fail in listed if on_fail == "warn"])
     kept = broken.filter(good).select(columns)
@@ -111,7 +112,7 @@ def split(frame: pl.LazyFrame, rejected: pl.LazyFrame | None, rules: Rules, fold
     if rejected is not None:
         set_aside = pl.concat([set_aside, rejected.select(pl.col(ROW).cast(pl.UInt32), CHECK, RAW)], how="diagonal")
     more = rejected.select(pl.len()).collect().item() if rejected is not None else 0
-    seen = files.write(loaded, lambda path: sink((kept, path), (set_aside, aside), count=numbered))
+    seen = files.write(loaded, lambda path: sink((kept, path), (set_aside, aside), count=broken))
     return Written(loaded, aside, seen + more)
 
 
@@ -150,6 +151,27 @@ def reasons_in(aside: Path, checks: Sequence[Check]) -> list[dict[str, Any]]:
         {"check": words, "rows": rows, "first": first, "on_fail": on_fail.get(words, "quarantine")}
         for words, rows, first in counts.sort("first", CHECK).collect().rows()
     ]
+
+
+def spans_in(loaded: Path) -> dict[str, list[int]]:
+    """Return the least and the greatest value of each column of dates or times, in microseconds since 1970.
+
+    Of times with a zone in UTC, of others as they are written. A column without a value is left out.
+    """
+    rows = pl.scan_parquet(loaded, glob=False)
+    schema = rows.collect_schema()
+    times = {name: pl.col(name) for name, dtype in schema.items() if dtype == pl.Date or isinstance(dtype, pl.Datetime)}
+    if not times:
+        return {}
+    ends = [end for column in times.values() for end in (column.min(), column.max())]
+    found = rows.select(microseconds(end).alias(str(n)) for n, end in enumerate(ends)).collect(engine="streaming").row(0)
+    pairs = zip(times, found[::2], found[1::2], strict=True)
+    return {name: [least, greatest] for name, least, greatest in pairs if least is not None}
+
+
+def microseconds(time: pl.Expr) -> pl.Expr:
+    """Return dates or times in microseconds since 1970, as ``spans_in`` does."""
+    return time.dt.timestamp("us")
 
 
 def columns_in(loaded: Path) -> list[list[Any]]:

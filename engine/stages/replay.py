@@ -18,7 +18,7 @@ from engine.plugin import CHECK, RAW, ROW, Check, Extractor, SourcePartition
 from engine.schemas import schema_of, wider
 from engine.stages.ingest import slot_of
 from engine.stages.numbers import Link, count_around, numbered, waiting
-from engine.stages.reading import Rules, Written, columns_in, read_partition, reasons_in, split, with_rules
+from engine.stages.reading import Rules, Written, columns_in, read_partition, reasons_in, spans_in, split, with_rules
 from engine.stages.work import Work, explained
 from engine.stores import files
 from engine.stores.artifacts import Artifact, sink
@@ -51,10 +51,10 @@ def run(work: Work) -> Artifact:
             {**reason, "on_fail": "warn" if reason["on_fail"] == "warn" else "quarantine"}
             for reason in reasons_in(written.aside, checks)
         ]
-        columns = columns_in(written.loaded)
+        columns, spans = columns_in(written.loaded), spans_in(written.loaded)
         loaded = work.store.raw.put(written.loaded, slot_of(work, "raw"))
         aside = work.store.raw.put(written.aside, slot_of(work, "quarantine")) if reasons else None
-    value = {"rows_in": written.rows_in, "broken": [], "reasons": reasons, "columns": columns}
+    value = {"rows_in": written.rows_in, "broken": [], "reasons": reasons, "columns": columns, "spans": spans}
     return Artifact(canonical(value), loaded.file, loaded.rows, (aside,) if aside else ())
 
 

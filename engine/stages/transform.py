@@ -12,24 +12,37 @@ from typing import Any
 import polars as pl
 
 from engine.errors import DataError
-from engine.plugin import Transformer, require
-from engine.registry import build
+from engine.plugin import TimeAware, Transformer, require
+from engine.registry import build, find
 from engine.schemas import schema_of
 from engine.stages.numbers import outside
+from engine.stages.reading import microseconds
 from engine.stages.work import Work, explained, split
 from engine.stores.artifacts import Artifact
 
 
 def run(work: Work) -> Artifact:
-    """Apply ``steps`` to the first ``partitions`` inputs; ``unique`` names columns that must identify a row afterwards."""
-    rows, sides = split(work.inputs, work.params["partitions"])
+    """Apply ``steps`` to the first ``partitions`` inputs; ``unique`` names columns that must identify a row afterwards.
+
+    The ``earlier`` inputs that follow have rows in the past of these; the others are the datasets to join.
+    """
+    rows, others, sides = split(work.inputs, work.params["partitions"], work.params["earlier"])
     frame = conform(work, rows, work.params["schema"])
-    frame = apply_steps(frame, work.params["steps"], [work.store.scan(side) for side in sides])
+    earlier = _earlier(conform(work, others, work.params["schema"]), work.params["between"]) if others else None
+    frame = apply_steps(frame, work.params["steps"], [work.store.scan(side) for side in sides], earlier)
     with explained(f"cannot prepare {work.params['dataset']}, {work.stem}"):
         artifact = work.keep(frame)
     if work.params["unique"]:
         _check_unique(work, artifact)
     return artifact
+
+
+def _earlier(rows: pl.LazyFrame, between: Sequence[Any] | None) -> pl.LazyFrame:
+    if between is None:
+        return rows
+    column, since, until = between
+    time = microseconds(pl.col(column))
+    return rows.filter(time <= until if since is None else time.is_between(since, until))
 
 
 def conform(work: Work, rows: Sequence[Artifact], columns: Sequence[Any]) -> pl.LazyFrame:
@@ -50,23 +63,44 @@ def conform(work: Work, rows: Sequence[Artifact], columns: Sequence[Any]) -> pl.
     return pl.concat(frames, how="vertical")
 
 
-def apply_steps(frame: pl.LazyFrame, steps: Sequence[dict[str, Any]], sides: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+def apply_steps(
+    frame: pl.LazyFrame,
+    steps: Sequence[dict[str, Any]],
+    sides: Sequence[pl.LazyFrame],
+    earlier: pl.LazyFrame | None = None,
+) -> pl.LazyFrame:
     """Return the frame after each step; a step is a transformer, or a join with the side that it numbers.
 
-    Schemas are resolved step by step, so that an error names the step. Also used before anything is read, on frames
-    of no rows.
+    ``earlier`` rows go through the same steps as far as a step that looks at them follows. Schemas are resolved step by
+    step, so that an error names the step. Also used before anything is read, on frames of no rows.
     """
+    aware = [number for number, node in enumerate(steps) if "join" not in node and _is_aware(node)]
     for number, node in enumerate(steps):
         what = f"step {number + 1} ({node.get('use', 'join')}) can not be applied"
         with explained(what):
-            if "join" in node:
-                frame = join(frame, sides[node["side"]], node["join"])
-            else:
-                step = build("transformer", node)
-                assert isinstance(step, Transformer)  # the specification allows no other here
-                frame = step.apply(frame)
+            earlier = earlier if aware and number <= aware[-1] else None
+            frame, earlier = _applied(frame, earlier, node, sides, last=bool(aware) and number == aware[-1])
             frame.collect_schema()
     return frame
+
+
+def _is_aware(node: dict[str, Any]) -> bool:
+    return issubclass(find("transformer", node["use"]), TimeAware)
+
+
+def _applied(
+    frame: pl.LazyFrame, earlier: pl.LazyFrame | None, node: dict[str, Any], sides: Sequence[pl.LazyFrame], *, last: bool
+) -> tuple[pl.LazyFrame, pl.LazyFrame | None]:
+    """Return both frames after a step; earlier rows, after the ``last`` that looks at them, are none."""
+    if "join" in node:
+        side = sides[node["side"]]
+        return join(frame, side, node["join"]), None if earlier is None else join(earlier, side, node["join"])
+    step = build("transformer", node)
+    assert isinstance(step, Transformer)  # the specification allows no other here
+    after = None if earlier is None or last else step.apply(earlier)
+    if isinstance(step, TimeAware):
+        return step.apply(frame, earlier), after
+    return step.apply(frame), after
 
 
 def join(left: pl.LazyFrame, right: pl.LazyFrame, node: dict[str, Any]) -> pl.LazyFrame:

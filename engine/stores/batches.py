@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine import digest
 from engine.stores.artifacts import Artifact
@@ -55,6 +55,7 @@ class BatchPartition(Record):
 
     ``columns`` are of the rows as they are kept. ``rows_in`` was counted while reading: it is ``loaded.rows`` and
     ``quarantined`` together. ``aside`` also holds rows that only broke rules with ``on_fail: warn``, which are loaded too.
+    ``spans`` are the least and the greatest value of each column of dates or times, in microseconds since 1970.
     ``of`` is the source whose quarantined rows a replay brought in: they go when another version of it takes its place.
     """
 
@@ -68,6 +69,7 @@ class BatchPartition(Record):
     aside: Piece | None = None
     reasons: tuple[Reason, ...] = ()
     columns: Columns = ()
+    spans: dict[str, tuple[int, int]] = Field(default_factory=dict)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:

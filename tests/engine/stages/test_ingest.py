@@ -38,7 +38,7 @@ def test_rows_are_read_as_they_are(stages, ingest):
     artifact = ingest()
     assert stages.rows(artifact).to_dict(as_series=False) == {"id": [1, 2, 3, 4, 5], "width": [5, None, 50, 7, None]}
     columns = [["id", "Int64"], ["width", "Int64"]]
-    assert artifact.data() == {"rows_in": 5, "reasons": [], "columns": columns}
+    assert artifact.data() == {"rows_in": 5, "reasons": [], "columns": columns, "spans": {}}
 
 
 def test_every_row_is_loaded_or_set_aside_with_its_number_and_the_first_rule_it_breaks(stages, ingest):

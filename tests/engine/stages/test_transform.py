@@ -21,6 +21,8 @@ def transform(stages, frames, steps, *sides, unique=()):
         schema=columns_of(frames[0].schema),
         partitions=len(rows),
         unique=list(unique),
+        earlier=0,
+        between=None,
         dataset="shapes",
     )
 
@@ -58,12 +60,14 @@ def test_several_partitions_are_one_where_a_step_sees_the_whole_table(stages):
 def test_partitions_take_the_types_of_the_dataset(stages):
     whole = LEFT.cast({"width": pl.Int64})
     params = {"steps": [], "schema": columns_of(LEFT.schema), "partitions": 1, "unique": [], "dataset": "shapes"}
+    params |= {"earlier": 0, "between": None}
     assert_frame_equal(stages.rows(stages.run("transform", *stages.keep_raw(whole), **params)), LEFT)
 
 
 def test_a_column_that_a_partition_lacks_is_empty_there(stages):
     rows = stages.keep_raw(LEFT, LEFT.drop("colour"))
     params = {"steps": [], "schema": columns_of(LEFT.schema), "partitions": 2, "unique": [], "dataset": "shapes"}
+    params |= {"earlier": 0, "between": None}
     found = stages.rows(stages.run("transform", *rows, **params))
     assert found["colour"].to_list() == [*LEFT["colour"], None, None, None, None]
 
@@ -72,6 +76,7 @@ def test_rows_that_a_backfill_has_replaced_are_left_out(stages):
     (rows,) = stages.keep_raw(LEFT)
     masked = Artifact('{"without":[["id","2","4"]]}', rows.file, rows.rows)
     params = {"steps": [], "schema": columns_of(LEFT.schema), "partitions": 1, "unique": [], "dataset": "shapes"}
+    params |= {"earlier": 0, "between": None}
     assert stages.rows(stages.run("transform", masked, **params))["id"].to_list() == [1, 4]
 
 
