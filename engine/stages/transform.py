@@ -20,6 +20,8 @@ from engine.stages.reading import microseconds
 from engine.stages.work import Work, explained, split
 from engine.stores.artifacts import Artifact
 
+_LOOK = 1_000  # rows
+
 
 def run(work: Work) -> Artifact:
     """Apply ``steps`` to the first ``partitions`` inputs; ``unique`` names columns that must identify a row afterwards.
@@ -29,12 +31,28 @@ def run(work: Work) -> Artifact:
     rows, others, sides = split(work.inputs, work.params["partitions"], work.params["earlier"])
     frame = conform(work, rows, work.params["schema"])
     earlier = _earlier(conform(work, others, work.params["schema"]), work.params["between"]) if others else None
-    frame = apply_steps(frame, work.params["steps"], [work.store.scan(side) for side in sides], earlier)
+    joined = [work.store.scan(side) for side in sides]
+    if work.params["between"] is not None:
+        _check_times(frame, work.params["steps"], joined, work.params["between"][0])
+    frame = apply_steps(frame, work.params["steps"], joined, earlier)
     with explained(f"cannot prepare {work.params['dataset']}, {work.stem}"):
         artifact = work.keep(frame)
     if work.params["unique"]:
         _check_unique(work, artifact)
     return artifact
+
+
+def _check_times(frame: pl.LazyFrame, steps: Sequence[dict[str, Any]], sides: Sequence[pl.LazyFrame], time: str) -> None:
+    """Raise ``DataError`` if times are not those that earlier rows were chosen by. Looks at the first rows."""
+    first = frame.head(_LOOK).collect()
+    aware = next(number for number, node in enumerate(steps) if "join" not in node and _is_aware(node))
+    after = apply_steps(first.lazy(), steps[:aware], sides).select(time).collect()
+    if after.schema[time] != first.schema[time] or not after.join(first, on=time, how="anti", nulls_equal=True).is_empty():
+        raise DataError(
+            f"a step before changes '{time}', by which earlier rows are chosen",
+            where=f"step {aware + 1} ({steps[aware]['use']})",
+            hint="let it make a column of another name, and look at that (on: ...)",
+        )
 
 
 def _earlier(rows: pl.LazyFrame, between: Sequence[Any] | None) -> pl.LazyFrame:

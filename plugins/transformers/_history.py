@@ -49,22 +49,22 @@ def events(frame: pl.LazyFrame, earlier: pl.LazyFrame | None, on: str, by: Seque
     chosen = [
         source.select(*keys(by), moment(source, on), value.alias(VALUE)) for source in (earlier, frame) if source is not None
     ]
-    return pl.concat(chosen).drop_nulls([TIME, *names(by)]).sort(TIME, maintain_order=True)
+    return pl.concat(chosen).drop_nulls([TIME, *groups(by)]).sort(TIME, maintain_order=True)
 
 
 def asks(frame: pl.LazyFrame, on: str, by: Sequence[str], known_after: str) -> pl.LazyFrame:
     """Return, for each row that can be told anything, ``NUMBER``, ``by`` and the ``TIME`` before which it knows of events."""
     known = span(known_after)
     rows = frame.select(*keys(by), moment(frame, on) - known).with_row_index(NUMBER)
-    return rows.drop_nulls([TIME, *names(by)]).sort(TIME, maintain_order=True)
+    return rows.drop_nulls([TIME, *groups(by)]).sort(TIME, maintain_order=True)
 
 
 def keys(by: Sequence[str]) -> list[pl.Expr]:
     """Return the columns that group rows under names that no other column has."""
-    return [pl.col(column).alias(name) for column, name in zip(by, names(by), strict=True)]
+    return [pl.col(column).alias(name) for column, name in zip(by, groups(by), strict=True)]
 
 
-def names(by: Sequence[str]) -> list[str]:
+def groups(by: Sequence[str]) -> list[str]:
     """Return the names that ``keys`` gives."""
     return [f"by:{column}" for column in by]
 
@@ -72,7 +72,7 @@ def names(by: Sequence[str]) -> list[str]:
 def moment(frame: pl.LazyFrame, on: str) -> pl.Expr:
     """Return the time of each row as ``TIME``, a Datetime in microseconds. ``DataError`` for a column that holds no times."""
     dtype = frame.collect_schema()[on]
-    if dtype == pl.Date:
+    if dtype in (pl.Date, pl.Null):
         return pl.col(on).cast(pl.Datetime("us")).alias(TIME)
     if not isinstance(dtype, pl.Datetime):
         raise DataError(
@@ -105,7 +105,7 @@ def latest(happened: pl.LazyFrame, asking: pl.LazyFrame, by: Sequence[str], with
     found = asking.join_asof(
         happened.with_columns(pl.col(TIME).alias("happened")),
         on=TIME,
-        by=names(by) or None,
+        by=groups(by) or None,
         strategy="backward",
         allow_exact_matches=False,
         check_sortedness=False,

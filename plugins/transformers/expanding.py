@@ -44,7 +44,7 @@ class Expanding(TimeAware):
         return _history.answered(frame, answers, self.into or f"{self.value}_{self.aggregate}_so_far")
 
     def _so_far(self) -> pl.Expr:
-        value, names = pl.col(VALUE), _history.names(self.by)
+        value, names = pl.col(VALUE), _history.groups(self.by)
         count = value.cum_count().cast(pl.Float64)
         computed = {
             "mean": value.cum_sum() / count,

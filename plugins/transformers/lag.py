@@ -24,7 +24,7 @@ class Lag(TimeAware):
     by: tuple[str, ...] = Field(
         default=(), description="The columns whose values a row shares with the one it looks at, such as the number of a plane."
     )
-    n: int = Field(default=1, ge=1, description="How many rows back.")
+    n: int = Field(default=1, ge=1, description="How many rows back: 1 is the last row before.")
     known_after: Duration = Field(
         default="0s", description="How long after its own time a row's value is known: later rows do not see it before."
     )
@@ -42,7 +42,7 @@ class Lag(TimeAware):
     def apply(self, frame: pl.LazyFrame, earlier: pl.LazyFrame | None = None) -> pl.LazyFrame:
         _history.check(frame, self.on, self.by, self.value)
         happened = _history.events(frame, earlier, self.on, self.by, pl.col(self.value))
-        names = _history.names(self.by)
+        names = _history.groups(self.by)
         back = pl.col(VALUE).shift(self.n - 1)
         happened = happened.with_columns((back.over(names) if names else back).alias(VALUE)) if self.n > 1 else happened
         asking = _history.asks(frame, self.on, self.by, self.known_after)

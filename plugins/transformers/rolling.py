@@ -55,5 +55,5 @@ class Rolling(TimeAware):
         values = pl.col(VALUE).fill_null(0.0) if self.aggregate == "count" else pl.col(VALUE)
         samples = {} if self.aggregate == "count" else {"min_samples": self.min_samples}
         rolling: pl.Expr = getattr(values, f"rolling_{name}_by")(TIME, window_size=self.within, closed="left", **samples)
-        names = _history.names(self.by)
+        names = _history.groups(self.by)
         return (rolling.over(names) if names else rolling).alias(VALUE)

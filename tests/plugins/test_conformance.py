@@ -25,6 +25,7 @@ from engine.plugin import (
     Roles,
     Selector,
     Splitter,
+    TimeAware,
     Transformer,
 )
 from engine.registry import build, describe, find, names
@@ -36,16 +37,20 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"use": "deduplicate", "columns": ["text"], "keep": "last"},
         {"use": "derive", "large": "number > 1", "sum": "number + whole", "loud": "upper(text)"},
         {"use": "drop", "columns": ["number", "text"]},
+        {"use": "expanding", "on": "time", "value": "whole", "by": ["text"], "aggregate": "max", "known_after": "2d"},
+        {"use": "fill_forward", "on": "time", "columns": ["number", "text"], "within": "3d"},
         {"use": "filter", "where": "number > 0.5 and whole < 90"},
         {"use": "impute"},
         {"use": "impute", "with": "mean", "add_indicator": True},
         {"use": "impute", "columns": "all", "with": "mode"},
         {"use": "impute", "columns": ["number", "whole"], "with": {"constant": 0}},
         {"use": "keep", "columns": ["whole", "text"]},
+        {"use": "lag", "on": "time", "value": "text", "by": ["flag"], "n": 2},
         {"use": "one_hot", "max_levels": 2},
         {"use": "ordinal"},
         {"use": "parse_time", "columns": ["iso"], "time_zone": "UTC"},
         {"use": "rename", "columns": {"number": "amount"}},
+        {"use": "rolling", "on": "time", "value": "number", "by": ["flag"], "within": "9d", "known_after": "1h"},
         {"use": "select", "by": "mutual_information", "keep": 1},
         {"use": "select", "by": {"use": "variance"}, "threshold": 0.5},
         {"use": "standardize"},
@@ -194,7 +199,12 @@ def works_by_partition_as_on_the_whole(step: Plugin) -> None:
     if getattr(type(step), "scope", "row") == "table":
         return
     frame = example_for(step)
-    pieces = [run(step, piece, frame) for piece in partitions(frame)]
+    if isinstance(step, TimeAware):
+        whole = partitions(frame)
+        others = [pl.concat(piece for piece in whole if piece is not own) for own in whole]
+        pieces = [step.apply(own.lazy(), rest.lazy()).collect() for own, rest in zip(whole, others, strict=True)]
+    else:
+        pieces = [run(step, piece, frame) for piece in partitions(frame)]
     assert_frame_equal(pl.concat(pieces), run(step, frame), check_exact=True)
 
 
