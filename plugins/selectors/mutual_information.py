@@ -9,7 +9,7 @@ from sklearn.metrics import mutual_info_score
 
 from engine.errors import DataError
 from engine.plugin import TARGET, Selector
-from plugins.transformers import _moments
+from plugins.transformers._numbers import number
 
 _HASH, _COUNT, _CELL, _ROW = "__hash__", "__count__", "__cell__", "__row__"
 
@@ -77,7 +77,7 @@ def _canonical(name: str, source: pl.DataType) -> pl.Expr:
     """Return a feature such that values that are equal have equal bytes: zero has one sign, and NaN is missing."""
     if not source.is_float():
         return pl.col(name)
-    column = _moments.number(name, source)
+    column = number(name, source)
     return pl.when(column == 0).then(pl.lit(0.0)).otherwise(column).alias(name)
 
 

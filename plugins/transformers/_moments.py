@@ -8,17 +8,13 @@ rounding (about 1e-15 of the value), so merge in a fixed order where bytes must 
 
 import polars as pl
 
+from plugins.transformers._numbers import number, require_finite
+
 SCHEMA = pl.Schema({"column": pl.String(), "n": pl.Int64(), "mean": pl.Float64(), "m2": pl.Float64()})
 
 
-def number(name: str, source: pl.DataType) -> pl.Expr:
-    """Return a numeric column as Float64 in which NaN is missing, as null is."""
-    column = pl.col(name).cast(pl.Float64)
-    return column.fill_nan(None) if source.is_float() else column
-
-
 def summarize(frame: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
-    """Return the moments of each column of a partition."""
+    """Return the moments of each column of a partition; ``DataError`` for a column that has none that are finite."""
     if not columns:
         return SCHEMA.to_frame()
     schema = frame.collect_schema()
@@ -35,14 +31,9 @@ def summarize(frame: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
         )
     ).collect(engine="in-memory")
     row = wide.row(0, named=True)
-    return (
-        pl.DataFrame(
-            {"column": columns, **{k: [row[f"{i}:{k}"] for i in range(len(columns))] for k in ("n", "mean", "m2")}},
-            schema=SCHEMA,
-        )
-        .with_columns(pl.col("mean").fill_null(0.0))
-        .sort("column")
-    )
+    found = {kind: [row[f"{i}:{kind}"] for i in range(len(columns))] for kind in ("n", "mean", "m2")}
+    moments = pl.DataFrame({"column": columns, **found}, schema=SCHEMA).with_columns(pl.col("mean").fill_null(0.0))
+    return require_finite(moments.sort("column"), "mean", "m2")
 
 
 def merge(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
@@ -56,4 +47,4 @@ def merge(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.len() == 1).then(m2.first()).otherwise(m2.sum() + (n * (mean - joint).pow(2)).sum()).alias("m2"),
     )
     empty = pl.concat([a, b]).filter(n == 0).unique("column").join(merged, on="column", how="anti")
-    return pl.concat([merged, empty]).sort("column")
+    return require_finite(pl.concat([merged, empty]).sort("column"), "mean", "m2")

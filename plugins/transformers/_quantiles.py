@@ -14,8 +14,11 @@ Values that are missing, NaN or infinite are counted in the row without value an
 """
 
 import math
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 LIMIT = 65_536
 """How many different values of a column are counted exactly."""
@@ -40,15 +43,44 @@ def merge(a: pl.DataFrame, b: pl.DataFrame, *, limit: int = LIMIT) -> pl.DataFra
 
 def quantile(summary: pl.DataFrame, q: float) -> pl.DataFrame:
     """Return ``column`` and ``quantile`` (0 <= q <= 1), interpolated linearly; null where a column has no values."""
-    rank = q * (pl.col("count").sum() - 1)
-    reached, at = pl.col("count").cum_sum(), pl.col("at")
-    low = at.filter(reached > rank.floor()).first()
-    high = at.filter(reached > rank.ceil()).first()
-    part = rank - rank.floor()
+    return quantiles(summary, [q]).select("column", pl.col("quantiles").list.first().alias("quantile"))
+
+
+def quantiles(summary: pl.DataFrame, qs: Sequence[float] | NDArray[np.float64]) -> pl.DataFrame:
+    """Return ``column`` and ``quantiles``, a list of one value a ``q``; an empty list where a column has no values."""
+    found = {name: _at(values, counts, np.asarray(qs)) for name, values, counts in points(summary)}
+    return pl.DataFrame(
+        {"column": list(found), "quantiles": list(found.values())},
+        schema={"column": pl.String, "quantiles": pl.List(pl.Float64)},
+    )
+
+
+def points(summary: pl.DataFrame) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.int64]]]:
+    """Yield each column, by name, with its different values in order, and how often each is there.
+
+    Beyond the limit a value is the middle of its bucket. The arrays are empty where a column has no values.
+    """
+    bucket = pl.col("bucket")
+    middle = bucket.sign() * ((bucket.abs() - _OFFSET) * math.log(_GAMMA)).exp() * (2 / (_GAMMA + 1))
+    at = pl.coalesce(pl.col("value"), pl.when(bucket == 0).then(0.0).otherwise(middle))
+    known = summary.with_columns(at.alias("at")).sort("column", "at").partition_by("column", maintain_order=True)
+    for part in known:
+        present = part.drop_nulls("at")
+        yield part["column"][0], present["at"].to_numpy(), present["count"].to_numpy()
+
+
+def _at(values: NDArray[np.float64], counts: NDArray[np.int64], qs: NDArray[np.float64]) -> list[float]:
+    if not len(values):
+        return []
+    reached = counts.cumsum()
+    rank = qs * (reached[-1] - 1)
+    low, high = (values[np.searchsorted(reached, bound, side="right")] for bound in (np.floor(rank), np.ceil(rank)))
+    part = rank - np.floor(rank)
     # From the nearer end, as NumPy does: it loses fewer digits, and arrives at the end itself.
-    between = pl.when(part < 0.5).then(low + (high - low) * part).otherwise(high - (high - low) * (1 - part))
-    found = _points(summary).group_by("column").agg(between.alias("quantile"))
-    return summary.select("column").unique().join(found, on="column", how="left").sort("column")
+    with np.errstate(over="ignore", invalid="ignore"):
+        between = np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part))
+        found: list[float] = np.where(np.isfinite(high - low), between, low * (1 - part) + high * part).tolist()
+    return found
 
 
 def _counts(frame: pl.LazyFrame, name: str) -> pl.LazyFrame:
@@ -85,11 +117,3 @@ def _totals(counts: pl.DataFrame) -> pl.DataFrame:
 def _bucket(value: pl.Expr) -> pl.Expr:
     step = value.abs().log(_GAMMA).ceil() + _OFFSET
     return pl.when(value == 0).then(0.0).otherwise(step * value.sign()).cast(pl.Int32)
-
-
-def _points(summary: pl.DataFrame) -> pl.DataFrame:
-    """Return the values, exact or the middle of their buckets, in order."""
-    bucket = pl.col("bucket")
-    middle = bucket.sign() * ((bucket.abs() - _OFFSET) * math.log(_GAMMA)).exp() * (2 / (_GAMMA + 1))
-    at = pl.coalesce(pl.col("value"), pl.when(bucket == 0).then(0.0).otherwise(middle))
-    return summary.with_columns(at.alias("at")).drop_nulls("at").sort("column", "at")

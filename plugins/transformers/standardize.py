@@ -5,9 +5,9 @@ import sys
 import polars as pl
 from pydantic import Field
 
-from engine.errors import DataError
-from engine.plugin import Columns, FittedTransformer, choose, require
+from engine.plugin import Columns, FittedTransformer, require
 from plugins.transformers import _moments
+from plugins.transformers._numbers import choose_numbers, rescaled
 
 
 class Standardize(FittedTransformer):
@@ -15,7 +15,7 @@ class Standardize(FittedTransformer):
 
     Models that measure distances or shrink coefficients need it, such as nearest neighbours, support vectors, linear
     models and networks; trees do not care. A column that is constant in training is only shifted. Missing stays
-    missing, booleans stay as they are, results are Float64.
+    missing, booleans stay as they are, results are Float64. An infinite value in training stops the run.
     """
 
     columns: Columns = Field(
@@ -26,12 +26,7 @@ class Standardize(FittedTransformer):
     with_std: bool = Field(default=True, description="Whether to divide by the standard deviation.")
 
     def summarize(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        schema = frame.collect_schema()
-        columns = choose("numeric" if self.columns == "all" else self.columns, schema)
-        for name in columns:
-            if not (schema[name].is_numeric() or schema[name] == pl.Null):
-                raise DataError(f"column '{name}' can not be scaled", expected="numbers", found=str(schema[name]))
-        return _moments.summarize(frame, columns)
+        return _moments.summarize(frame, choose_numbers(self.columns, frame.collect_schema(), "standardize"))
 
     def merge(self, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
         return _moments.merge(a, b)
@@ -48,8 +43,5 @@ class Standardize(FittedTransformer):
         return summary.select("column", shift=shift, scale=scale).sort("column")
 
     def apply(self, frame: pl.LazyFrame, state: pl.DataFrame) -> pl.LazyFrame:
-        schema = frame.collect_schema()
-        require(state["column"].to_list(), schema.names())
-        return frame.with_columns(
-            ((_moments.number(name, schema[name]) - shift) / scale).alias(name) for name, shift, scale in state.iter_rows()
-        )
+        require(state["column"].to_list(), frame.collect_schema().names())
+        return rescaled(frame, state)
