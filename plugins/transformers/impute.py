@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.errors import DataError
 from engine.plugin import Columns, FittedTransformer, choose, require
-from plugins.transformers import _levels, _moments, _quantiles
+from plugins.transformers import _levels, _moments, _quantiles, _regression
+from plugins.transformers._numbers import number
 
 
 class Constant(BaseModel):
@@ -24,17 +25,20 @@ class Impute(FittedTransformer):
     """Fill missing values with a value learned from the training rows.
 
     Missing is null, and NaN in columns of numbers. A column without a single value in training is filled with 0,
-    ``missing`` or false, by its type. Most models need this step; the histogram and tree ensembles do without.
+    ``missing`` or false, by its type. Most models need this step; the histogram and tree ensembles do without. For the
+    mean and the model an infinite value in training stops the run; the median leaves it out.
     """
 
     columns: Columns = Field(
         default="numeric", description="The columns to fill: a list of names, or numeric, text, boolean or all."
     )
-    with_: Literal["mean", "median", "mode"] | Constant = Field(
+    with_: Literal["mean", "median", "mode", "model"] | Constant = Field(
         default="median",
         description="What to fill in. median: the middle value, which outliers do not move (exact up to 65,536 "
         "different values a column, beyond within 0.1 %). mean: the average, for symmetric columns. Both need numbers "
         "and give Float64. mode: the most frequent value, the smallest of several, for text and codes. "
+        "model: what a ridge regression on the other columns of the step says, for columns that go together; it learns from "
+        "the rows in which none is missing, takes the mean for the others where they are missing, too, and gives Float64. "
         "{constant: value}: always this value.",
     )
     add_indicator: bool = Field(
@@ -55,6 +59,8 @@ class Impute(FittedTransformer):
                 return _quantiles.summarize(frame, columns)
             case "mode":
                 return _levels.summarize(frame, columns)
+            case "model":
+                return _regression.summarize(frame, columns)
             case Constant():
                 return pl.DataFrame({"column": sorted(columns)}, schema={"column": pl.String})
 
@@ -66,6 +72,8 @@ class Impute(FittedTransformer):
                 return _quantiles.merge(a, b)
             case "mode":
                 return _levels.merge(a, b)
+            case "model":
+                return _regression.merge(a, b)
             case Constant():
                 return pl.concat([a, b]).unique().sort("column")
 
@@ -77,6 +85,8 @@ class Impute(FittedTransformer):
                 return _quantiles.quantile(summary, 0.5).select("column", fill=pl.col("quantile").fill_null(0.0))
             case "mode":
                 return _modes(summary)
+            case "model":
+                return _regression.finish(summary)
             case Constant():
                 return summary
 
@@ -85,7 +95,12 @@ class Impute(FittedTransformer):
         names = state["column"].to_list()
         require(names, schema.names())
         fills = state["fill"].to_list() if "fill" in state.columns else [None] * len(names)
-        filled = [self._filled(name, schema[name], fill) for name, fill in zip(names, fills, strict=True)]
+        if self.with_ == "model":
+            present = [number(name, schema[name]) for name in names]
+            said = _regression.predicted(state, present)
+            filled = [column.fill_null(value) for column, value in zip(present, said, strict=True)]
+        else:
+            filled = [self._filled(name, schema[name], fill) for name, fill in zip(names, fills, strict=True)]
         if not self.add_indicator:
             return frame.with_columns(filled)
         missing = [_present(name, schema[name]).is_null().cast(pl.Int8).alias(f"{name}_missing") for name in names]
@@ -121,7 +136,7 @@ class Impute(FittedTransformer):
                 )
         elif self.with_ != "mode" and not numeric:
             raise DataError(
-                f"column '{name}' has no {self.with_}",
+                f"column '{name}' " + ("can not be filled by a model" if self.with_ == "model" else f"has no {self.with_}"),
                 expected="numbers",
                 found=str(source),
                 hint="use `with: mode` or `with: {constant: ...}` for columns that are not numbers",
