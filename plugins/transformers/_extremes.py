@@ -16,8 +16,7 @@ def summarize(frame: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
     if not columns:
         return SCHEMA.to_frame()
     schema = frame.collect_schema()
-    # Adding zero gives zero one sign: else the order of rows would decide which one is the smallest.
-    values = [number(name, schema[name]) + 0.0 for name in columns]
+    values = [number(name, schema[name]) for name in columns]
     wide = frame.select(
         moment.alias(f"{position}:{kind}")
         for position, value in enumerate(values)
@@ -25,7 +24,10 @@ def summarize(frame: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
     ).collect()
     row = wide.row(0, named=True)
     found = {kind: [row[f"{i}:{kind}"] for i in range(len(columns))] for kind in ("min", "max")}
-    return require_finite(pl.DataFrame({"column": columns, **found}, schema=SCHEMA).sort("column"), "min", "max")
+    extremes = pl.DataFrame({"column": columns, **found}, schema=SCHEMA).sort("column")
+    # Zero has one sign: else the order of rows would decide which of the two is the smallest.
+    one_zero = pl.when(pl.col("min", "max") == 0).then(pl.lit(0.0)).otherwise(pl.col("min", "max")).name.keep()
+    return require_finite(extremes.with_columns(one_zero), "min", "max")
 
 
 def merge(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:

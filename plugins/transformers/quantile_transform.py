@@ -26,7 +26,8 @@ class QuantileTransform(FittedTransformer):
     0 and 1 (-5.2 and 5.2 if normal), and a column that is constant in training is 0 (-5.2). Missing stays missing,
     infinite values are not learned from, results are Float64; of a column without values in training all are missing.
     It is scikit-learn's ``QuantileTransformer`` without subsampling, equal to it within 1e-9 up to 65,536 different
-    values a column; beyond, each quantile is within 0.1 % of the value there.
+    values a column (of values that repeat, its rounding may place the rank a step aside); beyond, each quantile is within
+    0.1 % of the value there.
     """
 
     columns: Columns = Field(
