@@ -34,7 +34,7 @@ class PowerTransform(FittedTransformer):
     lambda of a column is the one of maximum likelihood, found on its distribution: 1 leaves the shape as it is, 0 is the
     logarithm. A constant column keeps its shape. Missing stays missing, infinite values are not learned from, results are
     Float64. It is scikit-learn's ``PowerTransformer``: up to 65,536 different values a column lambda is within 1e-5 of
-    its lambda; beyond, values count within 0.1 % of themselves, which moves lambda by less than 0.01.
+    its lambda; beyond, values count within 0.1 % of themselves, which moves lambda by less than 0.001.
     """
 
     columns: Columns = Field(

@@ -54,7 +54,7 @@ class QuantileTransform(FittedTransformer):
 
     def finish(self, summary: pl.DataFrame) -> pl.DataFrame:
         """Return ``column`` and its ``quantiles`` at equal steps from 0 to 1; none where training has no value."""
-        values = pl.when(pl.col("value").is_not_null() | pl.col("bucket").is_not_null()).then("count").sum()
+        values = pl.when(pl.col("value").is_not_null()).then("count").sum()
         sizes = dict(summary.group_by("column").agg(values).iter_rows())
         parts = summary.sort("column").partition_by("column", maintain_order=True)
         grids = [np.linspace(0, 1, min(self.n_quantiles, sizes[part["column"][0]])) for part in parts]

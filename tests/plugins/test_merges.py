@@ -120,7 +120,13 @@ STEPS = [
         "impute", {"with": "mode"}, 0, sklearn(SimpleImputer(strategy="most_frequent", keep_empty_features=True)), values=GAPS
     ),
     Step("impute", {"with": "model"}, 1e-9, regressed, 1e-8, values=GAPS),
-    Step("impute", {"with": {"constant": 1}}, 0, sklearn(SimpleImputer(strategy="constant", fill_value=1)), values=GAPS),
+    Step(
+        "impute",
+        {"with": {"constant": 1}},
+        0,
+        sklearn(SimpleImputer(strategy="constant", fill_value=1, keep_empty_features=True)),
+        values=GAPS,
+    ),
     Step("min_max", {"feature_range": [-1, 1]}, 0, sklearn(MinMaxScaler((-1, 1)))),
     Step("one_hot", {"columns": ["t"]}, 0, texts(OneHotEncoder(sparse_output=False))),
     Step("ordinal", {"columns": ["t"]}, 0, texts(OrdinalEncoder())),
