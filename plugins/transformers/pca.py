@@ -17,7 +17,7 @@ class Pca(FittedTransformer):
     """Replace columns by their principal components: weighted sums that do not correlate, the widest ones first.
 
     It suits many columns that say much the same. Columns in different units must be scaled before, with
-    ``standardize``, or the largest unit rules. Components are `pca0`, `pca1` and so on (Float64). Rows with a missing
+    ``standardize``, or the largest unit rules. Components are ``pca0``, ``pca1`` and so on (Float64). Rows with a missing
     value are not learned from and have missing components: put ``impute`` before. An infinite value in training stops
     the run. It is scikit-learn's ``PCA``; the largest weight of each component is positive, as there. Components whose
     widths differ clearly are equal to its own within 1e-9 of the widest one; those of equal width are not told apart.

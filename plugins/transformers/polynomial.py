@@ -19,7 +19,7 @@ _MOST = 10_000
 class Polynomial(Transformer):
     """Add the products of columns and their powers, so that linear models see curves and how columns act together.
 
-    Of columns `a` and `b`, degree 2 adds `a^2`, `a b` and `b^2` (Float64), in the order and with the names of
+    Of columns ``a`` and ``b``, degree 2 adds ``a^2``, ``a b`` and ``b^2`` (Float64), in the order and with the names of
     scikit-learn's ``PolynomialFeatures``; the columns themselves stay. A product with a missing factor is missing, one
     that no Float64 holds is infinite. Nothing is learned, so the step may stand anywhere: under ``features``, where its
     columns are stored with the view, or under ``encode``, after columns were scaled, which keeps powers in bounds.

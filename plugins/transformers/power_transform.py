@@ -33,8 +33,8 @@ class PowerTransform(FittedTransformer):
     It takes the skew out of amounts, durations and counts, for models that expect symmetric numbers. The exponent
     lambda of a column is the one of maximum likelihood, found on its distribution: 1 leaves the shape as it is, 0 is the
     logarithm. A constant column keeps its shape. Missing stays missing, infinite values are not learned from, results are
-    Float64. It is scikit-learn's ``PowerTransformer``: up to 65,536 different values a column lambda is within 1e-5 of
-    its lambda; beyond, values count within 0.1 % of themselves, which moves lambda by less than 0.001.
+    Float64. It is scikit-learn's ``PowerTransformer``: where the likelihood has a clear maximum, lambda is within 1e-5 of
+    its lambda up to 65,536 different values a column, and within 0.001 beyond, where values are rounded.
     """
 
     columns: Columns = Field(
