@@ -24,7 +24,7 @@ KEYS = ("column", "other", "level")
 _NUMBERS = ("mean", "m2", "mean_other", "m2_other", "product")
 SCHEMA = pl.Schema({**dict.fromkeys(KEYS, pl.String()), "n": pl.Int64(), **dict.fromkeys(_NUMBERS, pl.Float64())})
 _ROW = "__row__"
-_BLOCK = 4096  # rows that are multiplied at a time, so that they stay in the cache
+_BLOCK = 128  # rows that are multiplied at a time, so that they stay in the cache
 
 _Numbers: TypeAlias = NDArray[np.float64]
 _Row: TypeAlias = tuple[str, str | None, str | None, int, float, float, float, float, float]
@@ -95,13 +95,13 @@ def between(frame: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
     size = (len(names), len(names))
     product, seen, sums, squares = (np.zeros(size) for _ in range(4))
     for start in range(0, values.shape[1], _BLOCK):
-        block = np.ascontiguousarray(shifted[:, start : start + _BLOCK])
-        product += np.einsum("ij,kj->ik", block, block)
+        block = np.ascontiguousarray(shifted[:, start : start + _BLOCK].T)
+        product += np.einsum("ji,jk->ik", block, block)
         if not complete:
-            there = known[:, start : start + _BLOCK].astype(np.float64)
-            seen += np.einsum("ij,kj->ik", there, there)
-            sums += np.einsum("ij,kj->ik", block, there)
-            squares += np.einsum("ij,kj->ik", block * block, there)
+            there = known[:, start : start + _BLOCK].T.astype(np.float64)
+            seen += np.einsum("ji,jk->ik", there, there)
+            sums += np.einsum("ji,jk->ik", block, there)
+            squares += np.einsum("ji,jk->ik", block * block, there)
     if complete:
         seen += values.shape[1]
         sums += shifted.sum(axis=1)[:, None]
@@ -149,6 +149,7 @@ def merge(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([counted, empty.select(SCHEMA.names())]).sort(KEYS)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def relations(summary: pl.DataFrame) -> dict[str, Relation]:
     """Return how each column goes with the target, by name; nothing goes with no target."""
     found = {name: Relation(0, 0, 0.0, 0.0) for name in _alone(summary)}
@@ -159,6 +160,7 @@ def relations(summary: pl.DataFrame) -> dict[str, Relation]:
     return found
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def correlations(summary: pl.DataFrame) -> dict[tuple[str, str], float]:
     """Return the size of Pearson's correlation of each pair, both ways round; 0 where a column is constant."""
     found = {}
@@ -178,7 +180,8 @@ def is_constant(n: int, mean: float, m2: float) -> bool:
     if n == 0 or not math.isfinite(m2):
         return True
     epsilon = sys.float_info.epsilon
-    return bool(m2 / n <= n * epsilon * m2 / n + (n * mean * epsilon) ** 2)
+    rounding = n * mean * epsilon
+    return bool(m2 / n <= epsilon * m2 + rounding * rounding)
 
 
 def _of_number(numbers: dict[str, Any]) -> Relation:
