@@ -60,18 +60,18 @@ class Relation:
         return float(min(found, sys.float_info.max))
 
 
-def with_target(frame: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
+def with_target(frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     """Return each column by itself and with the target, if there is one; rows without a target count by themselves only."""
     values = _matrix(frame, columns)
     found: list[_Row] = [_row(column, None, None, _finite(x)) for column, x in zip(columns, values, strict=True)]
-    schema = frame.collect_schema()
+    schema = frame.schema
     if TARGET in schema and schema[TARGET].is_numeric():
         (target,) = _matrix(frame, [TARGET])
         for column, x in zip(columns, values, strict=True):
             both = np.isfinite(x) & np.isfinite(target)
             found.append(_row(column, TARGET, None, x[both], target[both]))
     elif TARGET in schema:
-        levels = frame.select(pl.col(TARGET).cast(pl.String)).collect().with_row_index(_ROW).sort(TARGET, _ROW)
+        levels = frame.select(pl.col(TARGET).cast(pl.String)).with_row_index(_ROW).sort(TARGET, _ROW)
         order = levels[_ROW].to_numpy()
         for level, start, end in _runs(levels[TARGET]):
             rows = order[start:end]
@@ -80,7 +80,7 @@ def with_target(frame: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def between(frame: pl.LazyFrame, columns: list[str]) -> pl.DataFrame:
+def between(frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     """Return every pair of columns, the first by name as ``column``. It takes time with the square of the columns.
 
     Not a product of matrices of BLAS: the last digits of that depend on how many threads it takes.
@@ -206,12 +206,11 @@ def _alone(summary: pl.DataFrame) -> list[str]:
     return summary.filter(pl.col("other").is_null())["column"].to_list()
 
 
-def _matrix(frame: pl.LazyFrame, columns: list[str]) -> _Numbers:
+def _matrix(frame: pl.DataFrame, columns: list[str]) -> _Numbers:
     """Return a row of Float64 a column, NaN where a value is missing or infinite."""
     if not columns:
         return np.empty((0, 0))
-    schema = frame.collect_schema()
-    rows = frame.select(_moments.number(name, schema[name]) for name in columns).collect()
+    rows = frame.select(_moments.number(name, frame.schema[name]) for name in columns)
     values = np.array([rows[name].to_numpy() for name in columns], dtype=np.float64)
     values[~np.isfinite(values)] = np.nan
     return values

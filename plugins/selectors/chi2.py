@@ -28,17 +28,18 @@ class Chi2(Selector):
                 found="a number" if TARGET in schema else "no target",
                 hint="select by f_test where the target is a number, by variance where there is none",
             )
+        rows = frame.collect()
         names = [name for name in schema.names() if name != TARGET]
-        least = frame.select(_moments.number(name, schema[name]).min() for name in names).collect() if names else None
-        for name in names if least is not None else []:
-            if least is not None and (least[name][0] or 0) < 0:
+        for name in names:
+            least = rows.select(_moments.number(name, schema[name]).min()).item()
+            if least is not None and least < 0:
                 raise DataError(
                     f"chi2 can not rate column '{name}'",
                     expected="counts, flags or other values that are not negative",
-                    found=str(least[name][0]),
+                    found=str(least),
                     hint="put the step before standardize, or select by f_test",
                 )
-        return _relations.with_target(frame, names)
+        return _relations.with_target(rows, names)
 
     def merge(self, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
         return _relations.merge(a, b)

@@ -32,7 +32,8 @@ class Correlation(Selector):
 
     def summarize(self, frame: pl.LazyFrame) -> pl.DataFrame:
         columns = [name for name in frame.collect_schema().names() if name != TARGET]
-        return pl.concat([_relations.with_target(frame, columns), _relations.between(frame, columns)]).sort(_relations.KEYS)
+        rows = frame.collect()
+        return pl.concat([_relations.with_target(rows, columns), _relations.between(rows, columns)]).sort(_relations.KEYS)
 
     def merge(self, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
         return _relations.merge(a, b)

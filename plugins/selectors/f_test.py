@@ -24,7 +24,7 @@ class FTest(Selector):
         names = frame.collect_schema().names()
         if TARGET not in names:
             raise DataError("the F test needs a target", hint="select by variance, which needs none")
-        return _relations.with_target(frame, [name for name in names if name != TARGET])
+        return _relations.with_target(frame.collect(), [name for name in names if name != TARGET])
 
     def merge(self, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
         return _relations.merge(a, b)

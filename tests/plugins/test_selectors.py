@@ -206,7 +206,7 @@ def test_missing_share_leaves_out_columns_of_any_type_that_have_too_little() -> 
 
 def test_correlations_are_those_of_numpy_where_both_have_a_value() -> None:
     frame = TABLE.select("a", "c", "number").with_columns(pl.when(pl.int_range(600) % 3 > 0).then("c").alias("c"))
-    summary = reduce(_relations.merge, (_relations.between(part.lazy(), frame.columns) for part in pieces(frame)))
+    summary = reduce(_relations.merge, (_relations.between(part, frame.columns) for part in pieces(frame)))
     found = _relations.correlations(summary)
     for one, other in (("a", "c"), ("a", "number"), ("c", "number")):
         both = frame.select(one, other).drop_nulls().to_numpy()
