@@ -131,15 +131,15 @@ class TargetEncode(FittedTransformer):
     def _encodings(self, name: str, summary: pl.DataFrame, outputs: list[str | None]) -> pl.DataFrame:
         """Return the part of the state that is one column's."""
         sums = [
-            (pl.col("sum") if label is None else pl.col("sum").filter(pl.col("class") == label)).sum().alias(f"sum{place}")
+            _added(pl.col("sum") if label is None else pl.col("sum").filter(pl.col("class") == label)).alias(f"sum{place}")
             for place, label in enumerate(outputs)
         ]
         rows = summary.filter(pl.col("rows") > 0).sort(_KEYS)
         cells = rows.group_by("level", "fold", maintain_order=True).agg(pl.col("rows").sum(), *sums)
         self._require_spread(name, cells)
         parts = ("rows", *(f"sum{place}" for place in range(len(outputs))))
-        whole = cells.select(pl.lit(None, pl.Int16).alias("fold"), *(pl.col(part).sum() for part in parts))
-        folds = cells.group_by("fold", maintain_order=True).agg(pl.col(part).sum() for part in parts)
+        whole = cells.select(pl.lit(None, pl.Int16).alias("fold"), *(_added(pl.col(part)) for part in parts))
+        folds = cells.group_by("fold", maintain_order=True).agg(_added(pl.col(part)) for part in parts)
         # What a row of a fold may know is all but that fold; where that is nothing, all rows share one mean.
         other = folds.select("fold", *((whole[part][0] - pl.col(part)).alias(part) for part in parts))
         other = other.with_columns(
@@ -152,7 +152,7 @@ class TargetEncode(FittedTransformer):
             for place, part in enumerate(parts[1:])
         ]
         priors = pl.concat([whole, other, unseen]).select("fold", *means)
-        levels = cells.group_by("level", maintain_order=True).agg(pl.col(part).sum() for part in parts)
+        levels = cells.group_by("level", maintain_order=True).agg(_added(pl.col(part)) for part in parts)
         outside = levels.select("level", pl.lit(None, pl.Int16).alias("fold"), *parts)
         inside = cells.join(levels, on="level", nulls_equal=True, maintain_order="left", suffix="_all")
         inside = inside.select("level", "fold", *((pl.col(f"{part}_all") - pl.col(part)).alias(part) for part in parts))
@@ -189,9 +189,13 @@ def _counted(rows: pl.DataFrame, place: int, name: str, *, number: bool) -> pl.D
     keys = [pl.col(f"{_LEVEL}{place}").alias("level"), pl.col(_FOLD).alias("fold")]
     label = pl.lit(None, pl.String) if number else pl.col(TARGET)
     found = rows.group_by(*keys, label.alias("class")) if not number else rows.group_by(*keys)
-    # Summed as a list, in the order of the rows: else the last digits depend on how many threads there are.
-    total = pl.col(TARGET).implode().list.sum() if number else pl.len().cast(pl.Float64)
+    total = _added(pl.col(TARGET)) if number else pl.len().cast(pl.Float64)
     counted = found.agg(pl.len().cast(pl.Int64).alias("rows"), total.alias("sum"))
     if number:
         counted = counted.with_columns(label.alias("class"))
     return counted.select(pl.lit(name).alias("column"), "level", "fold", "class", "rows", "sum").cast(_SUMMARY)
+
+
+def _added(column: pl.Expr) -> pl.Expr:
+    """Return the sum as that of a list, in the order of the rows: else its last digits depend on how many threads there are."""
+    return column.implode().list.sum()
