@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from functools import reduce
 from typing import Any
 
@@ -79,6 +82,36 @@ def test_any_way_of_merging_gives_what_the_whole_gives(node: dict[str, Any], par
     assert_frame_equal(step.merge(step.merge(a, b), c), whole, check_exact=True)
     assert_frame_equal(step.merge(c, step.merge(b, a)), whole, check_exact=True)
     assert_frame_equal(step.merge(a, step.summarize(parts[0].clear().lazy())), a, check_exact=True)
+
+
+MANY = """
+import hashlib, sys
+import numpy as np, polars as pl
+from engine.registry import build
+rng = np.random.RandomState(0)
+target = rng.normal(size=20_000)
+rows = pl.LazyFrame({"t": rng.randint(0, 2000, 20_000).astype(str), "x": rng.normal(size=20_000), "__target__": target})
+for node in ({"use": "target_encode"}, {"use": "select", "by": "correlation"}, {"use": "select", "by": "f_test", "keep": 1}):
+    step = build("transformer", node)
+    state = step.finish(step.merge(step.summarize(rows.head(999)), step.summarize(rows)))
+    print(hashlib.md5(state.rechunk().write_ipc(None).getvalue()).hexdigest())
+"""
+
+
+def test_states_have_equal_bytes_whatever_the_number_of_threads() -> None:
+    one, three = (
+        subprocess.run(
+            [sys.executable, "-c", MANY],
+            env={**os.environ, "POLARS_MAX_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+        ).stdout.split()
+        for threads in ("1", "3")
+    )
+    assert len(one) == 3
+    assert one == three
 
 
 # --- frequency and hashing ------------------------------------------------------------------------------------------
