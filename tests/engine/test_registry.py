@@ -32,6 +32,9 @@ REQUIRED = {
     "parse_time": {"columns": ["x"]},
     "rename": {"columns": {"x": "y"}},
     "select": {"by": "variance", "keep": 3},
+    "tf_idf": {"column": "x"},
+    "model_importance": {"model": "sklearn.Ridge"},
+    "recursive": {"model": {"use": "sklearn.Ridge", "alpha": 0.5}, "step": 2},
 }
 """What a plugin can not do without."""
 
