@@ -317,17 +317,34 @@ class FittedTransformer(Plugin):
 
     @abstractmethod
     def apply(self, frame: pl.LazyFrame, state: pl.DataFrame) -> pl.LazyFrame:
-        """Return the changed frame, row by row, lazy, in order. ``TARGET`` and ``PART`` pass through untouched."""
+        """Return the changed frame, row by row, lazy, in order. ``TARGET`` and ``PART`` pass through untouched.
+
+        ``PART`` is there in a pipeline and not where one request is answered: only a step that treats training rows
+        otherwise than the rest looks at it.
+        """
+
+    def choices(self, state: pl.DataFrame) -> pl.DataFrame | None:
+        """Return ``column``, ``kept`` and ``reason``, a row a column, if the step chooses columns; reports show it."""
+        return None
 
 
 class Selector(Plugin):
-    """A way to rate features, so that the best are kept. Its summaries merge like a fitted transformer's."""
+    """A way to choose features. Its summaries merge like a fitted transformer's.
+
+    Every selector rates features, so that the best can be kept. One that ``decides`` also says which stay, and why.
+    """
 
     kind: ClassVar[str] = "selector"
+    measure: ClassVar[str] = "score"
+    """What the score is, in words, for the reasons that reports show."""
+    numeric: ClassVar[bool] = True
+    """Whether it takes numbers and booleans only; else columns of any type."""
+    decides: ClassVar[bool] = False
+    """Whether ``score`` says by itself which columns stay, so that it needs no number to keep and no threshold."""
 
     @abstractmethod
     def summarize(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        """Return what one partition of training rows tells of its numeric features."""
+        """Return what one partition of training rows tells of its features; ``TARGET`` is there if there is one."""
 
     @abstractmethod
     def merge(self, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
@@ -335,7 +352,10 @@ class Selector(Plugin):
 
     @abstractmethod
     def score(self, summary: pl.DataFrame) -> pl.DataFrame:
-        """Return ``column`` (String) and ``score`` (Float64, larger is better), a row a feature."""
+        """Return ``column`` (String) and ``score`` (Float64, larger is better), a row a feature.
+
+        A selector that decides adds ``kept`` (Boolean) and ``reason`` (String), a sentence without its full stop.
+        """
 
 
 class Splitter(Plugin):

@@ -210,7 +210,18 @@ def _rows(count: int) -> str:
 
 def _features(compiled: Compiled, execution: Execution) -> dict[str, Any]:
     encoded: dict[str, Any] = next((data for key in compiled.encoded if (data := _data(execution, key)) is not None), {})
-    return {"used": encoded.get("features", []), "left_out": encoded.get("left_out", [])}
+    return {
+        "used": encoded.get("features", []),
+        "left_out": encoded.get("left_out", []),
+        "chosen": _chosen(compiled, execution),
+    }
+
+
+def _chosen(compiled: Compiled, execution: Execution) -> list[dict[str, Any]]:
+    """Return what steps of the encoding that choose columns said of each: the step, the column, whether it stayed, why."""
+    states = dict.fromkeys(key for encoded in compiled.encoded for key in execution.graph[encoded].inputs)
+    steps = [execution.graph[key] for key in states if execution.graph[key].function == "merge"]
+    return [{"step": step.label, **choice} for step in steps for choice in _data(execution, step.key) or []]
 
 
 def _batches(ingested: Ingested) -> list[tuple[Batch, list[BatchPartition]]]:

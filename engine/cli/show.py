@@ -118,6 +118,11 @@ def _warnings(console: Console, summary: Mapping[str, Any]) -> None:
     left_out = [entry["column"] for entry in summary.get("features", {}).get("left_out", [])]
     if left_out:
         console.print(Text("note     ", style="cyan") + Text(f"no feature, because not a number: {', '.join(left_out)}"))
+    chosen = summary.get("features", {}).get("chosen", [])
+    for step in dict.fromkeys(choice["step"] for choice in chosen):
+        of = [choice["kept"] for choice in chosen if choice["step"] == step]
+        said = f"{step} keeps {sum(of)} of {len(of)} columns; the report says of each why"
+        console.print(Text("note     ", style="cyan") + Text(said))
 
 
 def _failures(console: Console, summary: Mapping[str, Any]) -> None:

@@ -101,11 +101,21 @@ class LeftOut(Record):
     reason: str = ""
 
 
+class Choice(Record):
+    """What a step of the encoding that chooses columns said of one: whether it stayed, and why."""
+
+    step: Text = ""
+    column: Text
+    kept: bool | None = None
+    reason: Text = ""
+
+
 class Features(Record):
     """Which columns the model saw, and which it did not."""
 
     used: tuple[Text, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    chosen: tuple[Choice, ...] = ()
 
 
 class Lineage(Record):

@@ -1,6 +1,6 @@
 """Joins the summaries of a fitted step, and makes its state when they are all there.
 
-In: summaries. Out: a summary, or the state if ``finish``.
+In: summaries. Out: a summary, or the state if ``finish``; the value of a state says which columns the step keeps, and why.
 """
 
 from __future__ import annotations
@@ -17,4 +17,8 @@ def run(work: Work) -> Artifact:
     step: FittedTransformer = work.plugin("transformer", "step")
     with explained(f"{work.params['step']['use']} can not be fitted"):
         summary = reduce(step.merge, (work.store.scan(artifact).collect() for artifact in work.inputs))
-        return work.keep(step.finish(summary) if work.params["finish"] else summary)
+        if not work.params["finish"]:
+            return work.keep(summary)
+        state = step.finish(summary)
+        choices = step.choices(state)
+        return work.keep(state, None if choices is None else choices.to_dicts())

@@ -1,5 +1,7 @@
 """Features that vary."""
 
+from typing import ClassVar
+
 import polars as pl
 
 from engine.plugin import TARGET, Selector
@@ -12,6 +14,8 @@ class Variance(Selector):
     ``{use: select, by: variance, threshold: 0}`` leaves out the columns that are constant in training. Beyond that a
     larger variance only says that a unit is small: after ``standardize`` all features have variance 1.
     """
+
+    measure: ClassVar[str] = "variance"
 
     def summarize(self, frame: pl.LazyFrame) -> pl.DataFrame:
         return _moments.summarize(frame, [name for name in frame.collect_schema().names() if name != TARGET])

@@ -24,6 +24,10 @@ REQUIRED = {
     "sql": {"uri": "sqlite:///x.db", "table": "x"},
     "mongo": {"uri": "mongodb://127.0.0.1:1", "database": "x", "collection": "x"},
     "calendar": {"column": "x", "parts": ["month"]},
+    "expanding": {"on": "t", "value": "x"},
+    "fill_forward": {"on": "t"},
+    "lag": {"on": "t", "value": "x"},
+    "rolling": {"on": "t", "value": "x", "within": "1h"},
     "cast": {"columns": {"x": "Int64"}},
     "derive": {"double": "x * 2"},
     "drop": {"columns": ["x"]},
@@ -32,6 +36,9 @@ REQUIRED = {
     "parse_time": {"columns": ["x"]},
     "rename": {"columns": {"x": "y"}},
     "select": {"by": "variance", "keep": 3},
+    "tf_idf": {"column": "x"},
+    "model_importance": {"model": "sklearn.Ridge"},
+    "recursive": {"model": {"use": "sklearn.Ridge", "alpha": 0.5}, "step": 2},
 }
 """What a plugin can not do without."""
 

@@ -100,7 +100,14 @@ def a_run(task="classification", name=str):
             {"part": "test", "rows": 40},
         ],
         "warnings": [{"code": name("class_shares_differ"), "message": name("they differ"), "advice": name("look")}],
-        "features": {"used": [name("hour")], "left_out": [{"column": name("time_hour"), "reason": name("Datetime")}]},
+        "features": {
+            "used": [name("hour")],
+            "left_out": [{"column": name("time_hour"), "reason": name("Datetime")}],
+            "chosen": [
+                {"step": name("encode.1_select"), "column": name("hour"), "kept": True, "reason": name("F 12, number 1 of 2")},
+                {"step": name("encode.1_select"), "column": name("dull"), "kept": False, "reason": name("F 0, not above 1")},
+            ],
+        },
         "metrics": {"validation": {"roc_auc": 0.73, name("f1"): None}, "test": {"roc_auc": 0.7312}},
         "evaluation": json.loads(json.dumps(EVALUATIONS[task]).replace('"true"', json.dumps(name("true")))),
         "importance": [

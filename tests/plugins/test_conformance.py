@@ -42,6 +42,8 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"use": "expanding", "on": "time", "value": "whole", "by": ["text"], "aggregate": "max", "known_after": "2d"},
         {"use": "fill_forward", "on": "time", "columns": ["number", "text"], "within": "3d"},
         {"use": "filter", "where": "number > 0.5 and whole < 90"},
+        {"use": "frequency"},
+        {"use": "hash_categories", "n": 4},
         {"use": "impute"},
         {"use": "impute", "with": "mean", "add_indicator": True},
         {"use": "impute", "columns": "all", "with": "mode"},
@@ -65,10 +67,25 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"use": "robust_scale"},
         {"use": "select", "by": "mutual_information", "keep": 1},
         {"use": "select", "by": {"use": "variance"}, "threshold": 0.5},
+        {"use": "select", "by": {"use": "missing_share", "above": 0.1}, "columns": "all"},
+        {"use": "select", "by": "correlation"},
+        {"use": "select", "by": "f_test", "keep": 1},
         {"use": "standardize"},
         {"use": "winsorize", "lower": 0.05, "upper": 0.9},
+        {"use": "target_encode"},
+        {"use": "tf_idf", "column": "text"},
     ],
-    "selector": [{"use": "mutual_information", "bins": 4}, {"use": "variance"}],
+    "selector": [
+        {"use": "chi2"},
+        {"use": "correlation", "above": 0.5},
+        {"use": "f_test"},
+        {"use": "l1"},
+        {"use": "missing_share"},
+        {"use": "model_importance", "model": {"use": "sklearn.ExtraTreesClassifier", "n_estimators": 5}},
+        {"use": "mutual_information", "bins": 4},
+        {"use": "recursive", "model": "sklearn.DecisionTreeClassifier"},
+        {"use": "variance"},
+    ],
     "check": [
         {"use": "between", "column": "number", "min": 0, "max": 1.5},
         {"use": "not_null", "columns": ["number", "text"]},
@@ -229,8 +246,9 @@ def learns_by_partition_as_from_the_whole(step: Plugin) -> None:
 def merges_in_any_order(step: Plugin) -> None:
     if not isinstance(step, FittedTransformer | Selector):
         return
-    a, b, c = (step.summarize(piece.lazy()) for piece in (LEARNED[:7], LEARNED[7:40], LEARNED[40:]))
-    nothing = step.summarize(LEARNED.clear().lazy())
+    rows = LEARNED.drop("text") if isinstance(step, Selector) else LEARNED
+    a, b, c = (step.summarize(piece.lazy()) for piece in (rows[:7], rows[7:40], rows[40:]))
+    nothing = step.summarize(rows.clear().lazy())
     assert_frame_equal(step.merge(a, b), step.merge(b, a), check_exact=True)
     assert_frame_equal(step.merge(a, nothing), a, check_exact=True)
     assert_frame_equal(step.merge(nothing, a), a, check_exact=True)
@@ -283,9 +301,17 @@ def rates_every_feature(selector: Selector) -> None:
     frame = LEARNED.select("number", "whole", "flag", TARGET)
     for rows in (frame, frame.clear(), partitions(frame)[0]):
         scores = selector.score(selector.summarize(rows.lazy()))
-        assert scores.schema == {"column": pl.String, "score": pl.Float64}
+        judged = {"kept": pl.Boolean, "reason": pl.String} if selector.decides else {}
+        assert scores.schema == {"column": pl.String, "score": pl.Float64, **judged}
+        assert all(scores[name].null_count() == 0 for name in judged)
         assert sorted(scores["column"]) == ["flag", "number", "whole"]
         assert scores["score"].is_finite().all()
+
+
+def rates_the_same_each_time(selector: Selector) -> None:
+    frame = LEARNED.select("number", "whole", "flag", TARGET)
+    first, second = (selector.score(selector.summarize(frame.lazy())) for _ in range(2))
+    assert_frame_equal(first, second, check_exact=True)
 
 
 def never_answers_null(check: Check) -> None:
@@ -341,7 +367,7 @@ PROMISES: dict[str, list[Callable[..., None]]] = {
         tells_its_columns_before_types_are_known,
         lets_target_and_part_pass,
     ],
-    "selector": [rates_every_feature],
+    "selector": [rates_every_feature, rates_the_same_each_time, merges_in_any_order],
     "check": [never_answers_null, finds_a_violation_and_describes_the_rule],
     "splitter": [assigns_every_row_to_a_part],
     "metric": [gives_no_number_where_there_is_none],

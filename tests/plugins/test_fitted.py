@@ -187,7 +187,7 @@ def test_select_keeps_the_best_and_lets_all_that_is_not_rated_pass() -> None:
     assert isinstance(step, Select)
     assert encode(step, frame).columns == ["signal", "t", TARGET]
     state = step.finish(step.summarize(frame.lazy()))
-    assert state.rows()[0] == ("signal", pytest.approx(np.log(2)), True)
+    assert state.rows()[0] == ("signal", pytest.approx(np.log(2)), True, "mutual information 0.6931, number 1 of 2")
 
 
 def test_select_leaves_out_constants_by_their_variance() -> None:

@@ -114,6 +114,8 @@ FEW = {"quantile_method": "linear", "subsample": None, "encode": "ordinal"}
 STEPS = [
     Step("bin", {"strategy": "quantile", "n_bins": 4}, 0, sklearn(KBinsDiscretizer(4, strategy="quantile", **FEW))),
     Step("bin", {"strategy": "uniform", "n_bins": 3}, 0, sklearn(KBinsDiscretizer(3, strategy="uniform", **FEW))),
+    Step("frequency", {"columns": ["t"]}, 0),
+    Step("hash_categories", {"columns": ["t"], "n": 4}, 0),
     Step("impute", {"with": "mean"}, 1e-12, sklearn(SimpleImputer(keep_empty_features=True)), values=GAPS),
     Step("impute", {"with": "median"}, 0, sklearn(SimpleImputer(strategy="median", keep_empty_features=True)), values=GAPS),
     Step(
@@ -144,6 +146,8 @@ STEPS = [
     Step("robust_scale", {"quantile_range": [5, 80]}, 0, sklearn(RobustScaler(quantile_range=(5, 80)))),
     Step("select", {"by": "variance", "threshold": 0.5}, 1e-9, ties=True),
     Step("standardize", {}, 1e-9, sklearn(StandardScaler())),
+    Step("target_encode", {"columns": ["t"], "fold_by": ["x", "y", "k"], "smooth": 1}, 1e-9, ties=True),
+    Step("tf_idf", {"column": "t"}, 0),
     Step("winsorize", {"lower": 0.1, "upper": 0.8}, 0, drawn_in),
 ]
 
