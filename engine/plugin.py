@@ -233,6 +233,8 @@ class Check(Plugin):
     """A rule that every row must keep; a row that breaks it goes to quarantine with the reason."""
 
     kind: ClassVar[str] = "check"
+    together: ClassVar[bool] = False
+    """Whether the answer for a row depends on other rows: all rows of its partition are then seen together, in order."""
 
     on_fail: Literal["quarantine", "warn", "stop"] = Field(
         default="quarantine",
@@ -241,7 +243,10 @@ class Check(Plugin):
 
     @abstractmethod
     def violations(self) -> pl.Expr:
-        """Return a boolean expression, true where a row breaks the rule, never null."""
+        """Return a boolean expression, true where a row breaks the rule, never null.
+
+        Where rows are seen ``together``, those that another rule sets aside are among them.
+        """
 
     @abstractmethod
     def needs(self) -> tuple[str, ...]:

@@ -58,7 +58,13 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "selector": [{"use": "mutual_information", "bins": 4}, {"use": "variance"}],
     "check": [
         {"use": "between", "column": "number", "min": 0, "max": 1.5},
+        {"use": "expression", "where": "number < 2 and whole < 90"},
+        {"use": "in_set", "column": "text", "values": ["a", "b"]},
+        {"use": "in_set", "column": "number", "values": [0, 1, 2.5], "missing": False},
+        {"use": "matches", "column": "text", "pattern": "[a-d]"},
+        {"use": "monotonic", "column": "whole", "by": ["text", "flag"], "strict": True},
         {"use": "not_null", "columns": ["number", "text"]},
+        {"use": "unique", "columns": ["text"]},
     ],
     "splitter": [
         {"use": "chronological"},
