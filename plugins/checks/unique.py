@@ -1,21 +1,44 @@
 """Keys must be there once."""
 
-import polars as pl
-from pydantic import Field
+from datetime import datetime
+from typing import Any, Literal
 
-from engine.plugin import Check
+import polars as pl
+from pydantic import Field, model_validator
+
+from engine.plugin import Broken, Check, DatasetCheck
+from plugins.checks._keys import complete, counted, listed
+
+_DIGEST = ("key", "key_2")
 
 
 class Unique(Check):
-    """No two rows of a partition have the same values in these columns.
+    """No two rows have the same values in these columns.
 
-    Of equal rows every one after the first breaks the rule. A row in which one of the values is missing breaks nothing; add
-    ``not_null`` if it should.
+    Within a partition, such as a file, every one of equal rows after the first breaks the rule. With ``scope: dataset`` all
+    rows of all batches are compared; as they are loaded by then, such a rule only warns or stops: `deduplicate` under
+    ``prepare`` keeps one of them. A row in which one of the values is missing breaks nothing; add ``not_null`` if it should.
     """
 
     together = True
 
     columns: tuple[str, ...] = Field(min_length=1, description="The columns that together make a row unique, such as a key.")
+    scope: Literal["partition", "dataset"] = Field(
+        default="partition",
+        description="Which rows are compared: those of a partition, which may go to quarantine, or those of the whole dataset. "
+        "For a dataset, `on_fail` is `stop` unless it is `warn`.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _datasets_have_no_quarantine(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("scope") == "dataset":
+            if values.get("on_fail") == "quarantine":
+                raise ValueError(
+                    "rows of a whole dataset can not be set aside any more: on_fail is warn or stop with scope: dataset"
+                )
+            return {"on_fail": "stop", **values}
+        return values
 
     def violations(self) -> pl.Expr:
         again = pl.struct(self.columns).is_first_distinct().not_()
@@ -25,5 +48,44 @@ class Unique(Check):
         return self.columns
 
     def describe(self) -> str:
-        *others, last = self.columns
-        return f"{', '.join(others)} and {last} are unique together" if others else f"{last} is unique"
+        return f"{listed(self.columns)} are unique together" if len(self.columns) > 1 else f"{self.columns[0]} is unique"
+
+    def over_dataset(self) -> DatasetCheck | None:
+        if self.scope == "partition":
+            return None
+        return _UniqueInDataset(columns=self.columns, on_fail="warn" if self.on_fail == "warn" else "stop")
+
+
+class _UniqueInDataset(DatasetCheck):
+    """Counts the keys of a dataset by a digest of 128 bits of each: a summary is as small for text as for numbers."""
+
+    columns: tuple[str, ...] = Field(description="The columns that together make a row unique.")
+
+    def needs(self) -> tuple[str, ...]:
+        return self.columns
+
+    def describe(self) -> str:
+        return Unique(columns=self.columns).describe() + " in the whole dataset"
+
+    def summarize(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        keys = complete(frame, self.columns).select(self._digest())
+        return keys.group_by(_DIGEST).agg(rows=pl.len().cast(pl.Int64)).sort(_DIGEST).collect(engine="streaming")
+
+    def merge(self, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
+        return pl.concat([a, b]).group_by(_DIGEST).agg(pl.col("rows").sum()).sort(_DIGEST)
+
+    def judge(self, summary: pl.DataFrame, other: pl.DataFrame | None, now: datetime) -> Broken | None:
+        several = summary.filter(pl.col("rows") > 1)
+        if not several.height:
+            return None
+        again = int(several["rows"].sum()) - several.height
+        first = several["key"].head(1)
+        return Broken(
+            f"{counted(again)} with a key that an earlier row has, {several.height:,} keys in all", self._is_one_of(first)
+        )
+
+    def _digest(self) -> list[pl.Expr]:
+        return [pl.struct(self.columns).hash(seed).alias(name) for seed, name in enumerate(_DIGEST)]
+
+    def _is_one_of(self, keys: pl.Series) -> pl.Expr:
+        return self._digest()[0].is_in(keys.implode()) & pl.all_horizontal(pl.col(name).is_not_null() for name in self.columns)
