@@ -2,18 +2,24 @@
 
 # ruff: noqa: DTZ001  columns hold times without a zone
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
+from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from engine.errors import ConfigError
-from engine.plugin import Check
+from engine.errors import ConfigError, DataError
+from engine.plugin import Check, DatasetCheck
 from engine.registry import build
 from plugins.checks.between import Between
 from plugins.checks.expression import Expression
+from plugins.checks.foreign_key import ForeignKey
+from plugins.checks.freshness import Freshness
 from plugins.checks.in_set import InSet
 from plugins.checks.matches import Matches
 from plugins.checks.monotonic import Monotonic
@@ -181,3 +187,73 @@ def test_the_rows_that_keep_monotonic_are_in_order() -> None:
     frame = pl.DataFrame({"x": [3, 9, 4, 8, 9, 1, 10, None, 9, 11], "k": [1, 2, 1, 2, 1, 2, 1, 1, 2, 2]})
     kept = frame.filter(~Monotonic(column="x", by=("k",)).violations()).drop_nulls()
     assert all(group["x"].is_sorted() for _, group in kept.group_by("k"))
+
+
+NOW = datetime(2013, 1, 3, tzinfo=UTC)
+
+
+def judged(check: Check | DatasetCheck, *pieces: pl.DataFrame, other: pl.DataFrame | None = None) -> str | None:
+    """Return what is wrong with a dataset of these partitions, looked at on the third of January."""
+    rule = check.over_dataset()
+    assert rule is not None
+    summary = reduce(rule.merge, (rule.summarize(piece.lazy()) for piece in pieces))
+    broken = rule.judge(summary, None if other is None else rule.summarize(other.lazy()), NOW)
+    return None if broken is None else broken.found
+
+
+@given(st.lists(st.integers(0, 9) | st.none(), max_size=12), st.lists(st.integers(0, 12), max_size=4))
+def test_unique_in_a_dataset_finds_as_many_rows_however_they_are_partitioned(values: list[int | None], cuts: list[int]) -> None:
+    bounds = [0, *sorted(cuts), 12]
+    pieces = [pl.DataFrame({"x": values[a:b]}, schema={"x": pl.Int64}) for a, b in pairwise(bounds)]
+    there = [value for value in values if value is not None]
+    again = len(there) - len(set(there))
+    found = judged(Unique(columns=("x",), scope="dataset"), *pieces)
+    assert (found is None) == (again == 0)
+    if found is not None:
+        assert found.startswith(f"{again} row")
+
+
+@given(st.lists(st.integers(0, 9) | st.none(), max_size=12), st.sets(st.integers(0, 9)), st.integers(0, 12))
+def test_a_foreign_key_finds_the_rows_without_one_however_they_are_partitioned(
+    values: list[int | None], known: set[int], cut: int
+) -> None:
+    frame = pl.DataFrame({"x": values}, schema={"x": pl.Int64})
+    other = pl.DataFrame({"x": sorted(known)}, schema={"x": pl.Int16})
+    without = sum(value is not None and value not in known for value in values)
+    found = judged(ForeignKey(columns=("x",), dataset="others"), frame[:cut], frame[cut:], other=other)
+    assert (found is None) == (without == 0)
+    if found is not None:
+        assert found.startswith(f"{without} row")
+
+
+@pytest.mark.parametrize(
+    ("newest", "fresh"),
+    [
+        (date(2013, 1, 2), True),
+        (date(2013, 1, 1), False),
+        (datetime(2013, 1, 2), True),
+        (datetime(2013, 1, 1, 23, 59, 59), False),
+        (datetime(2013, 1, 2, 1, tzinfo=timezone(timedelta(hours=1))), True),
+        (datetime(2013, 1, 2, 0, 59, tzinfo=timezone(timedelta(hours=1))), False),
+        (datetime(2014, 1, 1), True),
+    ],
+)
+def test_a_time_is_fresh_up_to_the_age_that_is_allowed(newest: date, fresh: bool) -> None:
+    old = newest - timedelta(days=30)
+    pieces = [pl.DataFrame({"t": [newest, None]}), pl.DataFrame({"t": [old]})]
+    assert (judged(Freshness(column="t", max_age="1d"), *pieces) is None) == fresh
+
+
+def test_a_dataset_without_any_time_is_not_fresh() -> None:
+    assert judged(Freshness(column="t", max_age="1w2d3h4m5s"), pl.DataFrame({"t": [None]}, schema={"t": pl.Date})) == (
+        "t has no value"
+    )
+
+
+def test_keys_of_types_that_can_not_be_compared_are_refused() -> None:
+    with pytest.raises(DataError, match=r"x and others\.y can not be compared"):
+        judged(
+            ForeignKey(columns=("x",), dataset="others", references=("y",)),
+            pl.DataFrame({"x": [1.5]}),
+            other=pl.DataFrame({"x": ["1.5"]}),
+        )
