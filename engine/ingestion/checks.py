@@ -69,6 +69,7 @@ class _Fault:
 
     error: LevadaError
     stops: bool
+    such: str = ""
 
 
 def check_datasets(
@@ -193,10 +194,12 @@ def _judge(one: _Asked, done: Execution, store: ArtifactStore, now: datetime) ->
     except LevadaError as error:
         error.where = error.where or place
         return _Fault(error, stops=True)
-    found = f"{broken.found}; such as {', '.join(examples)}" if examples else broken.found
+    such = f"such as {', '.join(examples)}" if examples else ""
     hint = "mend the source, or repair it under prepare and let the rule only warn (on_fail: warn)"
-    wrong = DataError(f"{one.subject.name} breaks the rule: {words}", where=place, found=found, hint=hint)
-    return _Fault(wrong, stops=one.rule.on_fail == "stop")
+    what, found = f"{one.subject.name} breaks the rule: {words}", "; ".join(filter(None, (broken.found, such)))
+    if one.rule.on_fail == "warn":
+        return _Fault(DataError(what, found=broken.found), stops=False, such=such)
+    return _Fault(DataError(what, where=place, found=found, hint=hint), stops=True)
 
 
 def _examples(subject: Subject, columns: Sequence[str], broken: Broken, store: ArtifactStore) -> list[str]:
@@ -222,7 +225,7 @@ def _verdict(faults: Sequence[_Fault]) -> Verdict:
     """Return the first error that stops, and the rest as findings."""
     stop = next((fault for fault in faults if fault.stops), None)
     findings = [
-        Finding("rule_broken", f"{fault.error.what}: {fault.error.found}", "no row was set aside: it is about all of them")
+        Finding("rule_broken", f"{fault.error.what}: {fault.error.found}", fault.such or "no row was set aside")
         for fault in faults
         if fault is not stop
     ]

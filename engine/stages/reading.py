@@ -105,10 +105,10 @@ def split(frame: pl.LazyFrame, rejected: pl.LazyFrame | None, rules: Rules, fold
     was = [pl.col(name).alias(f"{_WAS}{name}") for name, _ in casts]
     typed = numbered.with_columns(misfit.alias(CHECK), *was)  # rules are about values of the dataset's own types
     typed = typed.with_columns(cast.alias(name) for name, cast in casts)
-    try_rules(rules.checks, typed)
     if rules.among is not None:
         typed = _together(typed, rules.among)
-    broken = typed.with_columns(pl.coalesce(CHECK, _first(listed)).alias(CHECK))
+    typed, blank = fitting(rules.checks, typed)
+    broken = typed.with_columns(pl.coalesce(CHECK, _first(listed)).alias(CHECK), *blank)
     if rules.among is not None:
         broken = broken.filter(pl.col(_OURS))
     broken = broken.cache()  # else the source is read once for each file: functions of Python in two plans count as different
@@ -154,6 +154,24 @@ def with_rules(frame: pl.LazyFrame, columns: Sequence[str], rules: Rules) -> tup
     frame = frame.with_columns(pl.lit(None).alias(name) for name in sorted(lacking))
     ordered = sorted(checks, key=lambda check: check.on_fail == "warn")
     return frame, [(check.describe(), check.violations(), check.on_fail) for check in ordered]
+
+
+def fitting(checks: Sequence[Check], frame: pl.LazyFrame) -> tuple[pl.LazyFrame, list[pl.Expr]]:
+    """Return rows to which rules can be applied, and the expressions that give the columns back that were changed for it.
+
+    A column without any value is text for want of a better type, and any rule may be about it. Raises ``Unfit``.
+    """
+    try:
+        try_rules(checks, frame)
+    except Unfit:
+        schema = frame.collect_schema()
+        texts = sorted({name for check in checks for name in check.needs() if schema[name] == pl.String})
+        there = frame.select(pl.col(texts).is_not_null().any()).collect(engine="streaming").row(0) if texts else ()
+        empty = [name for name, has_value in zip(texts, there, strict=True) if not has_value]
+        frame = frame.with_columns(pl.lit(None).alias(name) for name in empty)
+        try_rules(checks, frame)
+        return frame, [pl.lit(None, pl.String).alias(name) for name in empty]
+    return frame, []
 
 
 class Unfit(DataError):

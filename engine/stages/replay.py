@@ -18,7 +18,7 @@ from engine.plugin import CHECK, RAW, ROW, Check, Extractor, SourcePartition
 from engine.schemas import schema_of, wider
 from engine.stages.ingest import slot_of
 from engine.stages.numbers import Link, count_around, numbered, outside, waiting
-from engine.stages.reading import Rules, Written, columns_in, read_partition, reasons_in, spans_in, split, try_rules, with_rules
+from engine.stages.reading import Rules, Written, columns_in, fitting, read_partition, reasons_in, spans_in, split, with_rules
 from engine.stages.work import Work, explained
 from engine.stores import files
 from engine.stores.artifacts import Artifact, sink
@@ -70,7 +70,7 @@ def _broken(work: Work, links: Sequence[Link], checks: Sequence[Check]) -> list[
     for rows, some in frames:
         columns = [name for name in rows.collect_schema().names() if name not in (ROW, _LOADED)]
         frame, rules = with_rules(rows, columns, Rules(some, work.params["held"]))
-        try_rules(some, frame)
+        frame, _ = fitting(some, frame)
         ours = pl.col(_LOADED) if some is together else pl.lit(value=True)
         counts = {words: (broken & ours).sum() for words, broken, _ in rules}
         for words, rows_in in frame.select(**counts).collect(engine="streaming").row(0, named=True).items():

@@ -102,6 +102,23 @@ def test_a_rule_that_can_not_be_applied_to_the_types_that_there_are_is_refused_w
         ingest({"use": "expression", "where": "width + 1"})
 
 
+@pytest.mark.parametrize("rows", ["id,width\n1,\n2,\n", "id,width\n"])
+def test_a_column_without_any_value_keeps_every_rule_that_lets_missing_values_pass(stages, ingest, rows):
+    artifact = ingest(
+        SMALL, {"use": "monotonic", "column": "width"}, {"use": "in_set", "column": "width", "values": [1]}, rows=rows
+    )
+    assert artifact.rows == rows.count("\n") - 1
+    assert stages.rows(artifact).schema["width"] == pl.String
+    assert artifact.data()["columns"][1] == ["width", "Null"]
+    if artifact.rows:
+        assert ingest(SMALL, NOT_NULL, rows=rows).rows == 0
+
+
+def test_a_type_that_was_guessed_wrong_is_learned_before_a_rule_is_found_not_to_fit(ingest):
+    rows = "id,width\n" + "".join(f"{number},\n" for number in range(1_200)) + "1200,50\n"
+    assert ingest(SMALL, rows=rows).data()["reasons"][0]["first"] == 1_201
+
+
 def test_equal_rows_are_equal_results_wherever_they_came_from(ingest):
     assert ingest(NOT_NULL).digest == ingest(NOT_NULL, name="other.csv").digest
 
