@@ -9,8 +9,6 @@ from pydantic import Field, model_validator
 from engine.plugin import Broken, Check, DatasetCheck
 from plugins.checks._keys import complete, counted, listed
 
-_DIGEST = ("key", "key_2")
-
 
 class Unique(Check):
     """No two rows have the same values in these columns.
@@ -68,24 +66,30 @@ class _UniqueInDataset(DatasetCheck):
         return Unique(columns=self.columns).describe() + " in the whole dataset"
 
     def summarize(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        keys = complete(frame, self.columns).select(self._digest())
-        return keys.group_by(_DIGEST).agg(rows=pl.len().cast(pl.Int64)).sort(_DIGEST).collect(engine="streaming")
+        keys = complete(frame, self.columns).select(key=self._digest()).sort("key")
+        runs = keys.select(pl.col("key").rle()).unnest("key")
+        return runs.select(key="value", rows=pl.col("len").cast(pl.Int64)).collect(engine="streaming")
 
     def merge(self, a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
-        return pl.concat([a, b]).group_by(_DIGEST).agg(pl.col("rows").sum()).sort(_DIGEST)
+        # both are sorted and have each key once, so equal keys come to stand side by side: no need to group millions of them
+        again = (pl.col("key") == pl.col("key").shift(1)).fill_null(value=False)
+        more = pl.when(again.shift(-1, fill_value=False)).then(pl.col("rows").shift(-1)).otherwise(0)
+        return a.merge_sorted(b, "key").with_columns(pl.col("rows") + more, again=again).filter(~pl.col("again")).drop("again")
 
     def judge(self, summary: pl.DataFrame, other: pl.DataFrame | None, now: datetime) -> Broken | None:
         several = summary.filter(pl.col("rows") > 1)
         if not several.height:
             return None
         again = int(several["rows"].sum()) - several.height
-        first = several["key"].head(1)
+        keys = "1 such key" if several.height == 1 else f"{several.height:,} such keys"
+        complete_row = pl.all_horizontal(pl.col(name).is_not_null() for name in self.columns)
         return Broken(
-            f"{counted(again)} with a key that an earlier row has, {several.height:,} keys in all", self._is_one_of(first)
+            f"{counted(again)} with a key that an earlier row has, {keys}", complete_row & self._is(several["key"][0])
         )
 
-    def _digest(self) -> list[pl.Expr]:
-        return [pl.struct(self.columns).hash(seed).alias(name) for seed, name in enumerate(_DIGEST)]
+    def _digest(self) -> pl.Expr:
+        high, low = (pl.struct(self.columns).hash(seed).cast(pl.UInt128) for seed in (0, 1))
+        return high * pl.lit(2**64, pl.UInt128) + low
 
-    def _is_one_of(self, keys: pl.Series) -> pl.Expr:
-        return self._digest()[0].is_in(keys.implode()) & pl.all_horizontal(pl.col(name).is_not_null() for name in self.columns)
+    def _is(self, key: int) -> pl.Expr:
+        return self._digest() == pl.lit(key, pl.UInt128)

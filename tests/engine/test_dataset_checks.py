@@ -57,7 +57,7 @@ def test_a_key_that_stands_in_two_files_stops_the_run_before_anything_is_prepare
     assert wrong.exit_code == 3
     assert wrong.what == "shapes breaks the rule: id is unique in the whole dataset"
     assert wrong.where == "datasets.shapes.expect[1]"
-    assert wrong.found.startswith("2 rows with a key that an earlier row has, 2 keys in all; such as ")
+    assert wrong.found.startswith("2 rows with a key that an earlier row has, 2 such keys; such as ")
     with shapes.catalog() as catalog:
         batches = {Path(part.source).name: batch.id[:13] for batch in catalog.batches() for part in batch.partitions}
     (first, second) = wrong.found.partition("such as ")[2].split("), ")
