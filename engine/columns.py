@@ -21,6 +21,7 @@ from engine.validate import Path, dotted
 def check_columns(spec: PipelineSpec, sources: Mapping[str, Sequence[str] | None]) -> None:
     """Raise ``ConfigError`` with the key's path for the first column that is named and can not be there."""
     frames = {name: _dataset(spec, name, columns) for name, columns in sources.items()}
+    _check_references(spec, sources)
     view = frames[spec.view.from_]
     for number, join in enumerate(spec.view.join):
         path: Path = ("view", "join", number, "on")
@@ -89,6 +90,16 @@ def _dataset(spec: PipelineSpec, name: str, columns: Sequence[str] | None) -> pl
     _require(dataset.key, after, (*path, "key"), f"in {name}")
     _require([dataset.time] if dataset.time else [], after, (*path, "time"), f"in {name}")
     return frame
+
+
+def _check_references(spec: PipelineSpec, sources: Mapping[str, Sequence[str] | None]) -> None:
+    """Check the columns of other datasets that rules refer to."""
+    for name in sources:
+        for number, check in spec.datasets[name].dataset_checks.items():
+            other, wanted = check.refers_to() or ("", ())
+            known = sources.get(other)
+            if known is not None:
+                _require(wanted, known, ("datasets", name, "expect", number), f"in {other}")
 
 
 def _steps(frame: pl.LazyFrame | None, steps: Sequence[Transformer], path: Path) -> pl.LazyFrame | None:

@@ -105,8 +105,12 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
 
 
 def used(spec: PipelineSpec) -> list[str]:
-    """Return the datasets that the view is made of."""
-    return list(dict.fromkeys([spec.view.from_, *(join.with_ for join in spec.view.join)]))
+    """Return the datasets that the view is made of, and those that their rules refer to."""
+    found = list(dict.fromkeys([spec.view.from_, *(join.with_ for join in spec.view.join)]))
+    for name in found:  # which grows: a dataset that is referred to may refer to others
+        others = (check.refers_to() for check in spec.datasets[name].dataset_checks.values())
+        found += [other[0] for other in others if other is not None and other[0] not in found]
+    return found
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from engine.graph import Graph
 from engine.ingestion import Ingested, Planned, definition_of, foreseen, ingest, plan_dataset
 from engine.names import new_id
 from engine.plugin import ALL, Window
+from engine.registry import describe
 from engine.stores.artifacts import ArtifactStore, store_at
 from engine.stores.catalog import Catalog, RunRecord
 from engine.stores.sqlite import SqliteCatalog
@@ -191,7 +192,8 @@ class Compiler:
 
 
 def _key(name: str, dataset: Dataset) -> str:
-    return digest.of_value([name, dataset.mode, dataset.on_change, dataset.on_drift, definition_of(dataset)])
+    rules = [describe(check) for check in dataset.expect]
+    return digest.of_value([name, dataset.mode, dataset.on_change, dataset.on_drift, definition_of(dataset), rules])
 
 
 def run_pipeline(spec: PipelineSpec, *, overrides: Sequence[str] = (), watchers: Sequence[Watcher] = ()) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -198,6 +199,7 @@ def ingest_warnings(ingested: Iterable[Ingested]) -> list[dict[str, str]]:
         for check, rows in warned.items():
             message = f"{_rows(rows)} of {one.name} broke the rule: {check}"
             found.append({"code": "rule_broken", "message": message, "advice": "they were kept, as on_fail: warn says"})
+        found += [asdict(finding) for finding in one.findings]
         for note in dict.fromkeys([*(line for held in one.held for line in held.batch.drift), *one.notes]):
             advice = f"taken in as datasets.{one.name}.on_drift says"
             found.append({"code": "drift", "message": note, "advice": advice})

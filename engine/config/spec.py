@@ -15,6 +15,7 @@ from engine.names import SafeName, Secret
 from engine.plugin import (
     Check,
     Columns,
+    DatasetCheck,
     Extractor,
     FittedTransformer,
     Metric,
@@ -64,8 +65,19 @@ class Dataset(Spec):
     )
     key: tuple[str, ...] = Field(default=(), description="The columns that identify a row.")
     time: str | None = Field(default=None, description="The column that says when a row happened.")
-    expect: tuple[Check, ...] = Field(default=(), description="Rules; rows that break one go to quarantine.")
+    expect: tuple[Check | DatasetCheck, ...] = Field(default=(), description="Rules; rows that break one go to quarantine.")
     prepare: tuple[Transformer, ...] = Field(default=(), description="Steps that repair and derive; none of them is fitted.")
+
+    @property
+    def row_checks(self) -> tuple[Check, ...]:
+        """The rules that rows keep: they are part of how the dataset is read."""
+        return tuple(check for check in self.expect if isinstance(check, Check) and check.over_dataset() is None)
+
+    @property
+    def dataset_checks(self) -> dict[int, DatasetCheck]:
+        """The rules that the dataset as a whole keeps, by their place among ``expect``."""
+        found = {number: check.over_dataset() for number, check in enumerate(self.expect)}
+        return {number: check for number, check in found.items() if check is not None}
 
 
 class Join(Spec):
@@ -243,6 +255,7 @@ def _check_wiring(spec: PipelineSpec) -> None:
     for number, join in enumerate(spec.view.join):
         if join.with_ not in spec.datasets:
             raise unknown("dataset", join.with_, spec.datasets, where=dotted(("view", "join", number, "with")))
+    _check_references(spec.datasets)
     if spec.problem.target is None and spec.problem.task != "clustering":
         raise ConfigError(f"{spec.problem.task} needs a target", where="problem.target", expected="the column to predict")
     if not isinstance(spec.problem.features, str) and spec.problem.target in spec.problem.features:
@@ -262,6 +275,14 @@ def _check_wiring(spec: PipelineSpec) -> None:
         raise ConfigError("a store in MongoDB needs its address", where="store.uri", hint=hint)
     if spec.executor.kind == "cluster":
         _check_address(spec.executor.address or "", insecure=spec.executor.insecure)
+
+
+def _check_references(datasets: Mapping[str, Dataset]) -> None:
+    for name, dataset in datasets.items():
+        for number, check in dataset.dataset_checks.items():
+            other = check.refers_to()
+            if other is not None and other[0] not in datasets:
+                raise unknown("dataset", other[0], datasets, where=dotted(("datasets", name, "expect", number, "dataset")))
 
 
 def _check_address(address: str, *, insecure: bool) -> None:

@@ -20,8 +20,9 @@ from engine.errors import DataError, HostError, LevadaError
 from engine.execute import Outcome, Watcher, Workers, execute
 from engine.graph import Graph
 from engine.ingestion.admission import Admission
+from engine.ingestion.checks import Subject, Verdict, check_datasets
 from engine.ingestion.plan import Planned, definition_of, plan_dataset
-from engine.plugin import ALL, Window
+from engine.plugin import ALL, Finding, Window
 from engine.registry import secrets_of
 from engine.schemas import union
 from engine.stages.numbers import outside
@@ -37,7 +38,7 @@ class Ingested:
     """What came of a dataset: its partitions now, with the outcome of each, and what is new.
 
     ``outcomes`` are by source: ran, reused or failed. ``notes`` are what a person should know: drift, files that were
-    only touched.
+    only touched. ``findings`` are rules of the whole dataset that it breaks.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Ingested:
     rows: int
     new: tuple[Batch, ...]
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
 
     def settled(self) -> Ingested:
         """Return the same with all that ran as something that was there before."""
@@ -83,7 +85,24 @@ def ingest(
     _execute(admissions, store, catalog, workers, secrets, run=run, keep_going=keep_going, watchers=watchers)
     if any(admission.begin_again() for admission in admissions):  # with what their rows must fit
         _execute(admissions, store, catalog, workers, secrets, run=run, keep_going=keep_going, watchers=watchers)
-    return [_ingested(admission, store, catalog) for admission in admissions]
+    found = [_ingested(admission, store, catalog) for admission in admissions]
+    subjects = [
+        Subject(one.name, plan.dataset, one.held, one.content.columns, failed=bool(one.failures()))
+        for one, plan in zip(found, planned, strict=True)
+    ]
+    verdicts = check_datasets(subjects, store, catalog, workers, run=run, keep_going=keep_going, watchers=watchers)
+    return [_judged(one, verdict) for one, verdict in zip(found, verdicts, strict=True)]
+
+
+def _judged(ingested: Ingested, verdict: Verdict) -> Ingested:
+    """Return what came of a dataset, knowing which of its rules it breaks: if one stops, nothing is made of its rows."""
+    if verdict.error is None:
+        return replace(ingested, findings=verdict.findings)
+    failed = Outcome("failed", error=verdict.error)
+    first, *others = ingested.outcomes
+    outcomes = {first: failed, **dict.fromkeys(others, Outcome("skipped"))}
+    content = _content(ingested.held, outcomes)
+    return replace(ingested, findings=verdict.findings, outcomes=outcomes, content=content)
 
 
 def _execute(

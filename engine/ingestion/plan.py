@@ -77,11 +77,11 @@ def definition_of(dataset: Dataset) -> str:
     The parameters of the extractor and of the rules count, the code of a user's own plugins, and the revision of ours: an
     upgrade of Levada or of a library is no reason to read a source again.
     """
-    plugins = [dataset.extract, *dataset.expect]
+    plugins = [dataset.extract, *dataset.row_checks]
     own = sorted({module for plugin in plugins for module in modules_of(plugin) if not digest.is_ours(module)})
     code = digest.of_code(*own, count=lambda module: not digest.is_ours(module)) if own else ""
     revisions = [plugin.revision for plugin in plugins]
-    return digest.of_value([describe(dataset.extract), [describe(check) for check in dataset.expect], revisions, code])
+    return digest.of_value([describe(dataset.extract), [describe(check) for check in dataset.row_checks], revisions, code])
 
 
 def plan_dataset(
@@ -183,11 +183,11 @@ def tasks_of(
 ) -> dict[str, tuple[Unit, SourcePartition, Task]]:
     """Return the tasks that read units, by key, each with its unit and the partition that it reads."""
     dataset = planned.dataset
-    code = code_of("ingest", [dataset.extract, *dataset.expect])
+    code = code_of("ingest", [dataset.extract, *dataset.row_checks])
     shared = {
         "dataset": planned.name,
         "extract": describe(dataset.extract),
-        "expect": [describe(check) for check in dataset.expect],
+        "expect": [describe(check) for check in dataset.row_checks],
         "held": [name for name, _ in planned.columns],
         "fit": fit,
     }

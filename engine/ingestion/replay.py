@@ -171,7 +171,7 @@ def _tasks(
     verify: bool,
 ) -> tuple[Task, ...]:
     columns = _columns(held)
-    code = code_of("replay", [dataset.extract, *dataset.expect])
+    code = code_of("replay", [dataset.extract, *dataset.row_checks])
     tasks = []
     for number, chain in enumerate(todo):
         part, own = again.get(chain.source), chain.parts[0].partition
@@ -181,7 +181,7 @@ def _tasks(
             "mode": dataset.mode,
             "source": chain.source,
             "extract": describe(dataset.extract),
-            "expect": [describe(check) for check in dataset.expect],
+            "expect": [describe(check) for check in dataset.row_checks],
             "held": [column for column, _ in columns],
             "wanted": columns,
             "fit": None if dataset.on_drift == "evolve" else wanted,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from engine.digest import canonical
-from engine.errors import DataError, LevadaError, MissingColumn
+from engine.errors import DataError, LevadaError
 from engine.plugin import Check, Extractor, SourcePartition
 from engine.stages.reading import Rules, columns_in, read_partition, reasons_in, spans_in
 from engine.stages.work import Work, explained
@@ -30,8 +30,9 @@ def run(work: Work) -> Artifact:
         try:
             with explained(f"cannot read {partition.name}", hint="is the file complete?"):
                 written = read_partition(extractor, partition, rules, folder)
-        except MissingColumn as error:
-            error.where = ", ".join(filter(None, (partition.name, error.where)))
+        except DataError as error:
+            if partition.name not in str(error):
+                error.where = ", ".join(filter(None, (partition.name, error.where)))
             raise
         reasons = reasons_in(written.aside, checks)
         _stop(reasons, partition)

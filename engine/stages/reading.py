@@ -43,11 +43,15 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is expected of rows: the checks, the names of columns that the dataset has, and those that rows must fit, if any."""
+    """What is expected of rows: the checks, the names of columns that the dataset has, and those that rows must fit, if any.
+
+    ``among`` are rows of the same partition that are loaded already, with numbers: rules that see rows together see them too.
+    """
 
     checks: Sequence[Check]
     held: Sequence[str]
     fit: list[Any] | None = None
+    among: pl.LazyFrame | None = None
 
 
 def read_partition(extractor: Extractor, partition: SourcePartition, rules: Rules, folder: Path) -> Written:
@@ -58,7 +62,7 @@ def read_partition(extractor: Extractor, partition: SourcePartition, rules: Rule
         try:
             frame = extractor.read(partition, thorough=thorough)
             written = split(_once(extractor, frame, folder) if several else frame, None, rules, folder)
-        except pl.exceptions.ComputeError as error:
+        except (pl.exceptions.ComputeError, Unfit) as error:  # the types may have been guessed wrongly
             failure = error
             continue
         if extractor.is_complete(partition, written.everything()):
@@ -99,12 +103,15 @@ def split(frame: pl.LazyFrame, rejected: pl.LazyFrame | None, rules: Rules, fold
     schema = numbered.select(columns).collect_schema()
     misfit, casts = (pl.lit(None, pl.String), []) if rules.fit is None else fit(schema, rules.fit)
     was = [pl.col(name).alias(f"{_WAS}{name}") for name, _ in casts]
-    broken = (
-        numbered.with_columns(misfit.alias(CHECK), *was)  # rules are about values of the dataset's own types
-        .with_columns(cast.alias(name) for name, cast in casts)
-        .with_columns(pl.coalesce(CHECK, _first(listed)).alias(CHECK))
-        .cache()  # else the source is read once for each file: functions of Python in two plans count as different
-    )
+    typed = numbered.with_columns(misfit.alias(CHECK), *was)  # rules are about values of the dataset's own types
+    typed = typed.with_columns(cast.alias(name) for name, cast in casts)
+    if rules.among is not None:
+        typed = _together(typed, rules.among)
+    typed, blank = fitting(rules.checks, typed)
+    broken = typed.with_columns(pl.coalesce(CHECK, _first(listed)).alias(CHECK), *blank)
+    if rules.among is not None:
+        broken = broken.filter(pl.col(_OURS))
+    broken = broken.cache()  # else the source is read once for each file: functions of Python in two plans count as different
     good = pl.col(CHECK).is_null() | pl.col(CHECK).is_in([words for words, _, on_fail in listed if on_fail == "warn"])
     kept = broken.filter(good).select(columns)
     original = [pl.col(f"{_WAS}{name}").alias(name) if name in dict(casts) else pl.col(name) for name in columns]
@@ -114,6 +121,20 @@ def split(frame: pl.LazyFrame, rejected: pl.LazyFrame | None, rules: Rules, fold
     more = rejected.select(pl.len()).collect().item() if rejected is not None else 0
     seen = files.write(loaded, lambda path: sink((kept, path), (set_aside, aside), count=broken))
     return Written(loaded, aside, seen + more)
+
+
+_OURS = "__ours__"
+"""The column that tells rows that are being looked at from those that are loaded already."""
+
+
+def _together(ours: pl.LazyFrame, loaded: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the rows of both in the order of the source, ours marked, in the columns and types of ours."""
+    schema, has = ours.collect_schema(), loaded.collect_schema()
+    there = loaded.select(
+        (pl.col(name) if name in has else pl.lit(None)).cast(dtype, strict=False).alias(name) for name, dtype in schema.items()
+    )
+    both = pl.concat([ours.with_columns(pl.lit(value=True).alias(_OURS)), there.with_columns(pl.lit(value=False).alias(_OURS))])
+    return both.sort(ROW)
 
 
 Rule = tuple[str, pl.Expr, str]
@@ -133,6 +154,48 @@ def with_rules(frame: pl.LazyFrame, columns: Sequence[str], rules: Rules) -> tup
     frame = frame.with_columns(pl.lit(None).alias(name) for name in sorted(lacking))
     ordered = sorted(checks, key=lambda check: check.on_fail == "warn")
     return frame, [(check.describe(), check.violations(), check.on_fail) for check in ordered]
+
+
+def fitting(checks: Sequence[Check], frame: pl.LazyFrame) -> tuple[pl.LazyFrame, list[pl.Expr]]:
+    """Return rows to which rules can be applied, and the expressions that give the columns back that were changed for it.
+
+    A column without any value is text for want of a better type, and any rule may be about it. Raises ``Unfit``.
+    """
+    try:
+        try_rules(checks, frame)
+    except Unfit:
+        schema = frame.collect_schema()
+        texts = sorted({name for check in checks for name in check.needs() if schema[name] == pl.String})
+        there = frame.select(pl.col(texts).is_not_null().any()).collect(engine="streaming").row(0) if texts else ()
+        empty = [name for name, has_value in zip(texts, there, strict=True) if not has_value]
+        frame = frame.with_columns(pl.lit(None).alias(name) for name in empty)
+        try_rules(checks, frame)
+        return frame, [pl.lit(None, pl.String).alias(name) for name in empty]
+    return frame, []
+
+
+class Unfit(DataError):
+    """A rule can not be applied to columns of the types that there are."""
+
+
+def try_rules(checks: Sequence[Check], frame: pl.LazyFrame) -> None:
+    """Raise ``Unfit`` unless the rules can be applied to the columns of a frame: better than in the middle of a file."""
+    schema = frame.collect_schema() if checks else pl.Schema()
+    for check in checks:
+        types = {name: schema[name] for name in check.needs()}
+        row = pl.DataFrame({name: [None] for name in types}, schema=types)
+        try:
+            dtype = row.select(check.violations()).to_series().dtype
+            reason = "" if dtype == pl.Boolean else f"it gives {dtype}, and must be true or false"
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).splitlines()[0]
+        if reason:
+            raise Unfit(
+                f"the rule can not be applied: {reason}",
+                where=f"the rule: {check.describe()}",
+                found=", ".join(f"{name} is {dtype}" for name, dtype in types.items()),
+                hint="declare the column's type in the extractor, or change the rule",
+            )
 
 
 def _first(rules: Sequence[Rule]) -> pl.Expr:

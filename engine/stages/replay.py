@@ -17,8 +17,8 @@ from engine.errors import DataError
 from engine.plugin import CHECK, RAW, ROW, Check, Extractor, SourcePartition
 from engine.schemas import schema_of, wider
 from engine.stages.ingest import slot_of
-from engine.stages.numbers import Link, count_around, numbered, waiting
-from engine.stages.reading import Rules, Written, columns_in, read_partition, reasons_in, spans_in, split, with_rules
+from engine.stages.numbers import Link, count_around, numbered, outside, waiting
+from engine.stages.reading import Rules, Written, columns_in, fitting, read_partition, reasons_in, spans_in, split, with_rules
 from engine.stages.work import Work, explained
 from engine.stores import files
 from engine.stores.artifacts import Artifact, sink
@@ -62,13 +62,47 @@ def _broken(work: Work, links: Sequence[Link], checks: Sequence[Check]) -> list[
     """Return the rules that loaded rows break, each with how many do."""
     found: dict[str, int] = {}
     strict = [check for check in checks if check.on_fail != "warn"]
-    for link in links if strict else ():
-        frame = work.store.raw.scan(link.loaded)
-        frame, rules = with_rules(frame, frame.collect_schema().names(), Rules(strict, work.params["held"]))
-        counts = {words: broken.sum() for words, broken, _ in rules}
-        for words, rows in frame.select(**counts).collect(engine="streaming").row(0, named=True).items():
-            found[words] = found.get(words, 0) + (rows or 0)
+    alone = [check for check in strict if not check.together]
+    together = [check for check in strict if check.together]
+    frames = [(work.store.raw.scan(link.loaded), alone) for link in links if alone]
+    if together:
+        frames.append((_partition(work, links), together))
+    for rows, some in frames:
+        columns = [name for name in rows.collect_schema().names() if name not in (ROW, _LOADED)]
+        frame, rules = with_rules(rows, columns, Rules(some, work.params["held"]))
+        frame, _ = fitting(some, frame)
+        ours = pl.col(_LOADED) if some is together else pl.lit(value=True)
+        counts = {words: (broken & ours).sum() for words, broken, _ in rules}
+        for words, rows_in in frame.select(**counts).collect(engine="streaming").row(0, named=True).items():
+            found[words] = found.get(words, 0) + (rows_in or 0)
     return [[words, rows] for words, rows in found.items() if rows]
+
+
+_LOADED = "__loaded__"
+
+
+def _partition(work: Work, links: Sequence[Link]) -> pl.LazyFrame:
+    """Return all rows of a partition in the order of the source, those that are loaded marked.
+
+    A value that was set aside because it does not fit its column is missing.
+    """
+    loaded = _loaded(work, links)
+    rows = waiting(work.store.raw, links[-1], work.params["without"])
+    if rows is None:
+        return loaded.with_columns(pl.lit(value=True).alias(_LOADED))
+    schema, has = loaded.collect_schema(), rows.collect_schema()
+    aside = rows.select(
+        (pl.col(name) if name in has else pl.lit(None)).cast(dtype, strict=False).alias(name) for name, dtype in schema.items()
+    )
+    both = zip((loaded, aside), (True, False), strict=True)
+    return pl.concat([frame.with_columns(pl.lit(value=there).alias(_LOADED)) for frame, there in both]).sort(ROW)
+
+
+def _loaded(work: Work, links: Sequence[Link]) -> pl.LazyFrame:
+    """Return the rows of a partition that are loaded, with their numbers, whichever replay has brought them in."""
+    held = [numbered(work.store.raw, links[: place + 1]) for place in range(len(links))]
+    rows = held[0] if len(held) == 1 else pl.concat(held, how="diagonal_relaxed").sort(ROW)
+    return outside(rows, work.params["without"])
 
 
 def _stored(work: Work, links: Sequence[Link], checks: Sequence[Check], folder: Path) -> Written:
@@ -78,7 +112,8 @@ def _stored(work: Work, links: Sequence[Link], checks: Sequence[Check], folder: 
     columns = [name for name in rows.collect_schema().names() if name not in (ROW, CHECK, RAW)]
     parsed = rows.filter(pl.col(RAW).is_null()).select(ROW, *columns)
     unparsed = rows.filter(pl.col(RAW).is_not_null()).select(ROW, CHECK, RAW)
-    return split(_widened(work, parsed), unparsed, Rules(checks, work.params["held"], work.params["fit"]), folder)
+    among = _loaded(work, links) if any(check.together for check in checks) else None
+    return split(_widened(work, parsed), unparsed, Rules(checks, work.params["held"], work.params["fit"], among), folder)
 
 
 def _read_again(work: Work, links: Sequence[Link], checks: Sequence[Check], folder: Path) -> Written:
@@ -120,8 +155,7 @@ def _see_that_nothing_else_changed(work: Work, links: Sequence[Link], found: pl.
     expected = work.params["rows_in"]
     if rows_in != expected:
         raise _changed(work, f"{expected:,} rows", f"{rows_in:,} rows")
-    held = [numbered(work.store.raw, links[: place + 1]) for place in range(len(links))]
-    before = held[0] if len(held) == 1 else pl.concat(held, how="diagonal_relaxed").sort(ROW)
+    before = _loaded(work, links)
     count, now = (frame.select(pl.len()).collect(engine="streaming").item() for frame in (before, found))
     if count != now:
         raise _changed(work, f"{count:,} rows besides those in quarantine", f"{now:,} that keep the rules")

@@ -144,6 +144,54 @@ def test_rows_that_still_fail_wait_for_the_next_replay_each_of_them_once(shapes:
     assert ingested(shapes) == 0
 
 
+ORDERED = "{use: monotonic, column: width}"
+NOT_NINE = '{use: expression, where: "width <> 9"}'
+
+
+def widths(shapes: Shapes, *values: int) -> None:
+    """Write one file of shapes with these widths, in the place of the others."""
+    for file in (shapes.folder / "data").glob("shapes-*.csv"):
+        file.unlink()
+    lines = "".join(f"{number},red,{width},1,a\n" for number, width in enumerate(values, 1))
+    shapes.write("data/shapes-0.csv", f"id,colour,width,height,kind\n{lines}")
+
+
+def test_a_row_that_was_set_aside_for_a_key_that_is_loaded_does_not_come_in_as_the_first_of_those_set_aside(
+    shapes: Shapes,
+) -> None:
+    widths(shapes, 5, 9, 5, 9, 6, 9)
+    describe(shapes, "{use: unique, columns: [width]}")
+    ingested(shapes)
+    assert waiting(shapes) == [3, 4, 6]
+    assert replayed(shapes).summary["datasets"][0]["batch"] is None
+    describe(shapes, "{use: unique, columns: [width], on_fail: warn}")
+    replayed(shapes)
+    assert (ids(shapes), waiting(shapes)) == ([1, 2, 3, 4, 5, 6], [])
+
+
+def test_rows_come_in_where_their_order_with_all_others_of_their_file_allows_it(shapes: Shapes) -> None:
+    widths(shapes, 5, 9, 6, 7, 10)
+    describe(shapes, NOT_NINE, ORDERED)
+    ingested(shapes)
+    assert waiting(shapes) == [2, 3, 4]  # a row that another rule sets aside is looked at too
+    describe(shapes, ORDERED)
+    replayed(shapes)
+    assert (ids(shapes), waiting(shapes)) == ([1, 2, 5], [3, 4])
+    describe(shapes, SEEN)
+    replayed(shapes)
+    assert (ids(shapes), waiting(shapes)) == ([1, 2, 3, 4, 5], [])
+
+
+def test_loaded_rows_that_break_a_new_rule_only_together_with_those_that_wait_refuse_the_replay(shapes: Shapes) -> None:
+    widths(shapes, 5, 9, 6, 7, 10)
+    describe(shapes, NOT_NINE)
+    ingested(shapes)
+    describe(shapes, ORDERED)
+    with pytest.raises(DataError, match="2 rows that are loaded break the rule: width does not decrease"):
+        replayed(shapes)
+    assert waiting(shapes) == [2]
+
+
 def test_a_replay_that_nothing_passes_leaves_no_batch(shapes: Shapes) -> None:
     describe(shapes, COMPLETE)
     ingested(shapes)

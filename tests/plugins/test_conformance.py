@@ -5,7 +5,8 @@
 import pickle
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import Any
 
 import polars as pl
@@ -18,6 +19,7 @@ from engine.plugin import (
     PARTS,
     TARGET,
     Check,
+    DatasetCheck,
     FittedTransformer,
     Metric,
     Model,
@@ -88,7 +90,17 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "check": [
         {"use": "between", "column": "number", "min": 0, "max": 1.5},
+        {"use": "expression", "where": "number < 2 and whole < 90"},
+        {"use": "in_set", "column": "text", "values": ["a", "b"]},
+        {"use": "in_set", "column": "number", "values": [0, 1, 2.5], "missing": False},
+        {"use": "matches", "column": "text", "pattern": "[a-d]"},
+        {"use": "monotonic", "column": "whole", "by": ["text", "flag"], "strict": True},
         {"use": "not_null", "columns": ["number", "text"]},
+        {"use": "unique", "columns": ["text"]},
+        {"use": "foreign_key", "columns": ["text", "whole"], "dataset": "others"},
+        {"use": "freshness", "column": "time", "max_age": "1d12h"},
+        {"use": "row_count", "min": 61},
+        {"use": "unique", "columns": ["text", "flag"], "scope": "dataset"},
     ],
     "splitter": [
         {"use": "chronological"},
@@ -315,6 +327,10 @@ def rates_the_same_each_time(selector: Selector) -> None:
 
 
 def never_answers_null(check: Check) -> None:
+def never_answers_null(check: Check | DatasetCheck) -> None:
+    if check.over_dataset() is not None:
+        return
+    assert isinstance(check, Check)
     blank = FRAME.select(pl.lit(None, dtype).alias(name) for name, dtype in FRAME.schema.items())
     for frame in (FRAME, FRAME.clear(), blank):
         broken = frame.select(check.violations().alias("broken"))["broken"]
@@ -322,9 +338,36 @@ def never_answers_null(check: Check) -> None:
         assert broken.null_count() == 0
 
 
-def finds_a_violation_and_describes_the_rule(check: Check) -> None:
-    assert FRAME.select(check.violations().any()).item()
-    assert all(name in check.describe() for name in check.needs())
+def finds_a_violation_and_describes_the_rule(check: Check | DatasetCheck) -> None:
+    rule = check.over_dataset()
+    assert all(name in (rule or check).describe() for name in check.needs())
+    if rule is None:
+        assert isinstance(check, Check)
+        assert FRAME.select(check.violations().any()).item()
+        return
+    nothing = _summary(rule, FRAME.clear())
+    broken = rule.judge(_summary(rule, FRAME), nothing if rule.refers_to() else None, datetime(2020, 1, 1, tzinfo=UTC))
+    assert broken is not None
+    if broken.examples is not None:
+        assert FRAME.filter(broken.examples).height
+
+
+def summarizes_by_partition_as_the_whole(check: Check | DatasetCheck) -> None:
+    rule = check.over_dataset()
+    if rule is None:
+        return
+    whole, blank = _summary(rule, FRAME), FRAME.select(pl.lit(None, dtype).alias(name) for name, dtype in FRAME.schema.items())
+    assert_frame_equal(reduce(rule.merge, [_summary(rule, piece) for piece in partitions(FRAME)]), whole, check_exact=True)
+    a, b, c = (_summary(rule, piece) for piece in (FRAME[:7], FRAME[7:40], FRAME[40:]))
+    assert_frame_equal(rule.merge(a, b), rule.merge(b, a), check_exact=True)
+    assert_frame_equal(rule.merge(rule.merge(a, b), c), rule.merge(a, rule.merge(b, c)), check_exact=True)
+    nothing = _summary(rule, FRAME.clear())
+    assert_frame_equal(rule.merge(nothing, a), a, check_exact=True)
+    assert _summary(rule, blank).schema == whole.schema
+
+
+def _summary(rule: DatasetCheck, frame: pl.DataFrame) -> pl.DataFrame:
+    return rule.summarize(frame.select(rule.needs() or frame.columns).lazy())
 
 
 def assigns_every_row_to_a_part(splitter: Splitter) -> None:
@@ -369,6 +412,8 @@ PROMISES: dict[str, list[Callable[..., None]]] = {
     ],
     "selector": [rates_every_feature, rates_the_same_each_time, merges_in_any_order],
     "check": [never_answers_null, finds_a_violation_and_describes_the_rule],
+    "selector": [rates_every_feature],
+    "check": [never_answers_null, finds_a_violation_and_describes_the_rule, summarizes_by_partition_as_the_whole],
     "splitter": [assigns_every_row_to_a_part],
     "metric": [gives_no_number_where_there_is_none],
     "model": [predicts_the_same_each_time],

@@ -5,6 +5,7 @@ import pytest
 
 from engine.errors import DataError
 from engine.plugin import SourcePartition
+from engine.registry import build
 
 ROWS = "id,width\n1,5\n2,\n3,50\n4,7\n5,\n"
 NOT_NULL = {"use": "not_null", "columns": ["width"]}
@@ -71,6 +72,51 @@ def test_a_rule_that_stops_stops(ingest):
     with pytest.raises(DataError, match=r"breaks? the rule: width is at most 10") as caught:
         ingest({**SMALL, "on_fail": "stop"})
     assert "rows.csv" in caught.value.where
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"use": "monotonic", "column": "width"},
+        {"use": "monotonic", "column": "width", "by": ["k"], "strict": True},
+        {"use": "unique", "columns": ["width", "k"]},
+    ],
+)
+def test_rules_that_see_rows_together_see_them_in_the_order_of_a_large_file(stages, ingest, rule):
+    count = 400_000  # more than Polars streams at once
+    number = pl.int_range(count, dtype=pl.Int64)
+    frame = pl.select(id=number + 1, width=number - pl.when(number * 7919 % 1009 < 300).then(49).otherwise(0), k=number % 7)
+    artifact = ingest(rule, SMALL | {"max": 10**9}, rows=frame.write_csv())
+    right = ~frame.select(build("check", rule).violations()).to_series()
+    assert 1_000 < right.sum() < count - 1_000
+    assert stages.rows(artifact).equals(frame.filter(right))
+    assert quarantined(stages)["__row__"].to_list() == frame.filter(~right)["id"].to_list()
+
+
+def test_a_rule_that_can_not_be_applied_to_the_types_that_there_are_is_refused_with_them(ingest):
+    with pytest.raises(DataError, match="can not be applied") as caught:
+        ingest({"use": "in_set", "column": "width", "values": ["small"]})
+    assert "rows.csv, the rule: width is one of small" in caught.value.where
+    assert caught.value.found == "width is Int64"
+    with pytest.raises(DataError, match="must be true or false"):
+        ingest({"use": "expression", "where": "width + 1"})
+
+
+@pytest.mark.parametrize("rows", ["id,width\n1,\n2,\n", "id,width\n"])
+def test_a_column_without_any_value_keeps_every_rule_that_lets_missing_values_pass(stages, ingest, rows):
+    artifact = ingest(
+        SMALL, {"use": "monotonic", "column": "width"}, {"use": "in_set", "column": "width", "values": [1]}, rows=rows
+    )
+    assert artifact.rows == rows.count("\n") - 1
+    assert stages.rows(artifact).schema["width"] == pl.String
+    assert artifact.data()["columns"][1] == ["width", "Null"]
+    if artifact.rows:
+        assert ingest(SMALL, NOT_NULL, rows=rows).rows == 0
+
+
+def test_a_type_that_was_guessed_wrong_is_learned_before_a_rule_is_found_not_to_fit(ingest):
+    rows = "id,width\n" + "".join(f"{number},\n" for number in range(1_200)) + "1200,50\n"
+    assert ingest(SMALL, rows=rows).data()["reasons"][0]["first"] == 1_201
 
 
 def test_equal_rows_are_equal_results_wherever_they_came_from(ingest):
