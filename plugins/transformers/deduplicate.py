@@ -3,9 +3,11 @@
 from typing import ClassVar, Literal
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engine.plugin import Transformer, require
+
+_PLACE, _TIME = "__place__", "__time__"
 
 
 class Deduplicate(Transformer):
@@ -23,11 +25,31 @@ class Deduplicate(Transformer):
         description="The columns that make rows equal, such as a key. Left out, rows are equal when all columns are. "
         "Missing equals missing.",
     )
-    keep: Literal["first", "last"] = Field(
-        default="first", description="Which of the equal rows stays: the first, or the last, which suits corrections."
+    keep: Literal["first", "last", "none"] = Field(
+        default="first",
+        description="Which of the equal rows stays: the first, or the last, which suits corrections, or none, where nobody "
+        "can say which is right.",
+    )
+    time: str | None = Field(
+        default=None,
+        description="The column of times, dates or numbers that says which row is first and which last; of equal times the "
+        "order of rows does. A row without a time stays only when none of its equals has one. Left out, the order of rows "
+        "counts. Goes with `columns`.",
     )
 
+    @model_validator(mode="after")
+    def _time_tells_rows_apart(self) -> "Deduplicate":
+        if self.time is not None and (self.columns is None or self.keep == "none"):
+            raise ValueError("`time` chooses among rows of one key: name the key's `columns`, and keep first or last")
+        return self
+
     def apply(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        if self.columns is not None:
-            require(self.columns, frame.collect_schema().names())
-        return frame.unique(self.columns, keep=self.keep, maintain_order=True)
+        schema = frame.collect_schema()
+        require((*(self.columns or ()), *((self.time,) if self.time else ())), schema.names())
+        if self.time is None:
+            return frame.unique(self.columns, keep=self.keep, maintain_order=True)
+        time = pl.col(self.time).fill_nan(None) if schema[self.time].is_float() else pl.col(self.time)
+        first = self.keep == "first"
+        ordered = frame.with_row_index(_PLACE).with_columns(time.alias(_TIME)).sort(_TIME, _PLACE, nulls_last=[first, False])
+        kept = ordered.unique(self.columns, keep=self.keep, maintain_order=True)
+        return kept.sort(_PLACE).drop(_PLACE, _TIME)
