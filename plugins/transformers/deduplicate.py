@@ -30,7 +30,7 @@ class Deduplicate(Transformer):
         description="Which of the equal rows stays: the first, or the last, which suits corrections, or none, where nobody "
         "can say which is right.",
     )
-    time: str | None = Field(
+    on: str | None = Field(
         default=None,
         description="The column of times, dates or numbers that says which row is first and which last; of equal times the "
         "order of rows does. A row without a time stays only when none of its equals has one. Left out, the order of rows "
@@ -38,17 +38,17 @@ class Deduplicate(Transformer):
     )
 
     @model_validator(mode="after")
-    def _time_tells_rows_apart(self) -> "Deduplicate":
-        if self.time is not None and (self.columns is None or self.keep == "none"):
-            raise ValueError("`time` chooses among rows of one key: name the key's `columns`, and keep first or last")
+    def _on_tells_rows_apart(self) -> "Deduplicate":
+        if self.on is not None and (self.columns is None or self.keep == "none"):
+            raise ValueError("`on` chooses among rows of one key: name the key's `columns`, and keep first or last")
         return self
 
     def apply(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         schema = frame.collect_schema()
-        require((*(self.columns or ()), *((self.time,) if self.time else ())), schema.names())
-        if self.time is None:
+        require((*(self.columns or ()), *((self.on,) if self.on else ())), schema.names())
+        if self.on is None:
             return frame.unique(self.columns, keep=self.keep, maintain_order=True)
-        time = pl.col(self.time).fill_nan(None) if schema[self.time].is_float() else pl.col(self.time)
+        time = pl.col(self.on).fill_nan(None) if schema[self.on].is_float() else pl.col(self.on)
         first = self.keep == "first"
         ordered = frame.with_row_index(_PLACE).with_columns(time.alias(_TIME)).sort(_TIME, _PLACE, nulls_last=[first, False])
         kept = ordered.unique(self.columns, keep=self.keep, maintain_order=True)

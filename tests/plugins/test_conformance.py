@@ -38,7 +38,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"use": "clip", "columns": ["number", "whole"], "min": 1, "max": 2},
         {"use": "clip", "columns": ["time"], "min": "2013-01-20"},
         {"use": "deduplicate", "columns": ["text"], "keep": "last"},
-        {"use": "deduplicate", "columns": ["text"], "time": "time"},
+        {"use": "deduplicate", "columns": ["text"], "on": "time"},
         {"use": "derive", "large": "number > 1", "sum": "number + whole", "loud": "upper(text)"},
         {"use": "difference", "column": "number", "minus": "whole", "into": "less"},
         {"use": "difference", "column": "whole", "minus": "id", "into": "less"},
