@@ -97,7 +97,7 @@ def _time(text: str, dtype: pl.DataType) -> date | datetime | None:
 def strictly(value: pl.Expr, given: pl.Expr, dtype: pl.DataType, what: str, *, expected: str = "", hint: str = "") -> pl.Expr:
     """Return ``value``, of type ``dtype``; when collected, ``DataError`` if it is null where ``given`` is not.
 
-    The error shows what was given.
+    The error shows some of what was given: rows come in pieces, and the first piece that is wrong speaks.
     """
 
     def check(pair: pl.Series) -> pl.Series:
@@ -105,7 +105,7 @@ def strictly(value: pl.Expr, given: pl.Expr, dtype: pl.DataType, what: str, *, e
         lost = rows.filter(pl.col("value").is_null() & pl.col("given").is_not_null())["given"]
         if len(lost):
             shown = ", ".join(_shown(one) for one in lost.unique(maintain_order=True).head(3).to_list())
-            raise DataError(what, expected=expected, found=f"{shown} ({len(lost)} rows)", hint=hint)
+            raise DataError(what, expected=expected, found=f"such as {shown}", hint=hint)
         return rows["value"]
 
     return pl.struct(value=value, given=given).map_batches(check, return_dtype=dtype, is_elementwise=True)
