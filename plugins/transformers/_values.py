@@ -16,6 +16,8 @@ from engine.errors import DataError
 def _is_finite(value: bool | float | str) -> bool | int | float | str:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is no value that could be compared or written down")
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        raise ValueError(f"{value} is more than 64 bits hold")
     return value
 
 
@@ -56,7 +58,7 @@ def fit(value: Value, dtype: pl.DataType) -> object | None:
         return whole if whole == value and low <= whole <= high else None
     if dtype.is_float():
         return float(value)
-    return Decimal(str(value)) if dtype.is_decimal() else None
+    return _decimal(Decimal(str(value)), dtype) if isinstance(dtype, pl.Decimal) else None
 
 
 def read(text: str, dtype: pl.DataType) -> object | None:
@@ -78,6 +80,11 @@ def limits(dtype: pl.DataType) -> tuple[int, int]:
     """Return the smallest and the largest number of an integer type."""
     low, high = pl.select(low=dtype.min(), high=dtype.max()).row(0)  # type: ignore[attr-defined]  # integers have both
     return low, high
+
+
+def _decimal(value: Decimal, dtype: pl.Decimal) -> Decimal | None:
+    scaled = value.scaleb(dtype.scale)
+    return value if scaled == scaled.to_integral_value() and abs(scaled) < 10 ** (dtype.precision or 38) else None
 
 
 def _time(text: str, dtype: pl.DataType) -> date | datetime | None:

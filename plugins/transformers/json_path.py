@@ -116,6 +116,8 @@ class JsonPath(Transformer):
             return value.cast(target)
         if source == pl.String and target == pl.Boolean:
             typed = value.replace_strict(["true", "false"], [True, False], default=None, return_dtype=pl.Boolean)
+        elif source == pl.String and target == pl.Int64:
+            typed = value.str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
         elif target == pl.Int64 and source.is_float():
             typed = pl.when(value == value.round(0)).then(value.cast(pl.Int64, strict=False))
         elif target == pl.Boolean or (source == pl.Boolean and target != pl.String):

@@ -211,7 +211,7 @@ def test_geo_distance_of_a_place_and_the_one_on_the_other_side_is_half_a_round()
 
 # --- json_path ----------------------------------------------------------------------------------------------------
 
-JSON = ['{"a": {"b c": [1, 2.5, "x"]}, "t": true, "n": null, "s": "5"}', '{"a": 3}', "null", None]
+JSON = ['{"a": {"b c": [1, 2.5, "x"]}, "t": true, "n": null, "s": "5", "w": 7.0}', '{"a": 3}', "null", None]
 
 
 @pytest.mark.parametrize(
@@ -224,6 +224,8 @@ JSON = ['{"a": {"b c": [1, 2.5, "x"]}, "t": true, "n": null, "s": "5"}', '{"a": 
         ("$.t", "Boolean", True),
         ("$.n", "String", None),
         ("$.s", "Int64", 5),
+        ("$.a['b c'][0]", "Float64", 1.0),
+        ("$.w", "Int64", 7),
         ("$.gone.too", "String", None),
     ],
 )

@@ -3,6 +3,7 @@
 # ruff: noqa: DTZ001  columns hold times without a zone
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -114,6 +115,7 @@ def test_pieces_of_a_table_become_the_pieces_of_the_result(node: Any, dtype: Any
         ("2013-01-01", [None], pl.Date, [date(2013, 1, 1)]),
         ("2013-01-01T10:00", [None], pl.Datetime("us"), [datetime(2013, 1, 1, 10)]),
         (0, [None, None], pl.Null, [0, 0]),
+        (1.5, [None], pl.Decimal(4, 1), [Decimal("1.5")]),
     ],
 )
 def test_fill_puts_the_value_where_one_is_missing(value: Any, values: list[Any], dtype: Any, expected: list[Any]) -> None:
@@ -130,7 +132,18 @@ def test_fill_takes_a_value_for_each_column_or_one_for_a_group() -> None:
 
 @pytest.mark.parametrize(
     ("value", "dtype"),
-    [(0.5, pl.Int64), (300, pl.Int8), ("a", pl.Float64), (1, pl.String), (1, pl.Boolean), (True, pl.Int64), ("soon", pl.Date)],
+    [
+        (0.5, pl.Int64),
+        (300, pl.Int8),
+        ("a", pl.Float64),
+        (1, pl.String),
+        (1, pl.Boolean),
+        (True, pl.Int64),
+        ("soon", pl.Date),
+        (0.55, pl.Decimal(4, 1)),
+        (1000, pl.Decimal(4, 1)),
+        (1, pl.Duration("us")),
+    ],
 )
 def test_fill_refuses_a_value_that_the_column_can_not_hold(value: Any, dtype: Any) -> None:
     with pytest.raises(DataError, match="is no value for column 'x'"):
@@ -146,6 +159,7 @@ def test_fill_refuses_a_value_that_the_column_can_not_hold(value: Any, dtype: An
         {"columns": ["x"], "value": 1, "values": {"x": 1}},
         {"columns": ["x"], "values": {"x": 1}},
         {"columns": ["x"], "value": float("nan")},
+        {"columns": ["x"], "value": 2**64},
     ],
 )
 def test_fill_refuses_parameters_that_do_not_say_one_thing(parameters: dict[str, Any]) -> None:
@@ -460,3 +474,24 @@ def test_deduplicate_keeps_the_first_or_last_by_time_and_a_row_without_a_time_on
 def test_deduplicate_by_time_needs_a_key_and_a_choice(parameters: dict[str, Any]) -> None:
     with pytest.raises((ConfigError, ValidationError), match="chooses among rows of one key"):
         made({"use": "deduplicate", **parameters})
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.none() | st.integers(0, 3)), max_size=12), st.sampled_from(["first", "last"])
+)
+@SETTING
+def test_deduplicate_by_time_agrees_with_looking_at_each_key(rows: list[tuple[str, int | None]], keep: str) -> None:
+    best: dict[str, int] = {}
+    for place, (key, time) in enumerate(rows):
+        now = rows[best[key]][1] if key in best else None
+        later = key not in best or (time is not None and (now is None or (time >= now if keep == "last" else time < now)))
+        if later or (keep == "last" and time is None and now is None):
+            best[key] = place
+    frame = pl.DataFrame(rows, schema={"k": pl.String, "t": pl.Int64}, orient="row").with_row_index("row")
+    node = {"use": "deduplicate", "columns": ["k"], "on": "t", "keep": keep}
+    assert made(node).apply(frame.lazy()).collect()["row"].to_list() == sorted(best.values())
+
+
+def test_deduplicate_by_text_says_how_to_make_it_a_time() -> None:
+    with pytest.raises(DataError, match="parse_time"):
+        made({"use": "deduplicate", "columns": ["k"], "on": "t"}).apply(pl.LazyFrame({"k": [1], "t": ["x"]}))
