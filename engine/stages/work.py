@@ -66,7 +66,7 @@ def explained(what: str, *, hint: str = "") -> Iterator[None]:
         said, raised_within, _ = error.what.partition(_WITHIN)
         if not raised_within:
             raise
-        raise type(error)(said, where=what) from None
+        raise _retold(type(error), said, what) from None
     except FileNotFoundError as error:
         raise DataError(what, found="the file is not there", hint=hint) from error
     except MemoryError as error:
@@ -76,3 +76,12 @@ def explained(what: str, *, hint: str = "") -> Iterator[None]:
             raise HostError(f"{what}: {error}") from error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise DataError(what, found=(lines[0] if lines else type(error).__name__)[:300], hint=hint) from error
+
+
+def _retold(kind: type[LevadaError], said: str, where: str) -> LevadaError:
+    """Return the error whose text ``said`` is, with the place where it arose."""
+    what, *lines = said.splitlines()
+    details = {name: text.strip() for name, _, text in (line.strip().partition(" ") for line in lines)}
+    return kind(
+        what, where=where, expected=details.get("expected", ""), found=details.get("found", ""), hint=details.get("try", "")
+    )
