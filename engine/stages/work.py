@@ -14,6 +14,8 @@ from engine.plugin import Plugin
 from engine.registry import build
 from engine.stores.artifacts import Artifact, ArtifactStore
 
+_WITHIN = "\n\nThis error occurred in the following expression:"
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -59,8 +61,12 @@ def explained(what: str, *, hint: str = "") -> Iterator[None]:
     """Turn what Polars and scikit-learn raise about data into ``DataError`` that says what was being done."""
     try:
         yield
-    except LevadaError:
-        raise
+    except LevadaError as error:
+        # One that a plugin raises while Polars works comes back as text, with the expression behind it.
+        said, raised_within, _ = error.what.partition(_WITHIN)
+        if not raised_within:
+            raise
+        raise _retold(type(error), said, what) from None
     except FileNotFoundError as error:
         raise DataError(what, found="the file is not there", hint=hint) from error
     except MemoryError as error:
@@ -70,3 +76,12 @@ def explained(what: str, *, hint: str = "") -> Iterator[None]:
             raise HostError(f"{what}: {error}") from error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise DataError(what, found=(lines[0] if lines else type(error).__name__)[:300], hint=hint) from error
+
+
+def _retold(kind: type[LevadaError], said: str, where: str) -> LevadaError:
+    """Return the error whose text ``said`` is, with the place where it arose."""
+    what, *lines = said.splitlines()
+    details = {name: text.strip() for name, _, text in (line.strip().partition(" ") for line in lines)}
+    return kind(
+        what, where=where, expected=details.get("expected", ""), found=details.get("found", ""), hint=details.get("try", "")
+    )

@@ -10,11 +10,12 @@ from plugins.transformers._sql import require_columns, row_expression
 class Derive(Transformer):
     """Add columns that are computed from other columns of the same row, each by an SQL expression.
 
-    Every key other than ``use`` is a new column, its value an expression in Polars' SQL:
-    ``{use: derive, late: "arr_delay > 15", speed: "distance / air_time * 60"}``. All expressions of one step see the
-    frame as it was before the step; what builds on a new column goes into a second step. A name that exists already is
-    replaced. A result is null where the expression is null (``null > 15`` is null), so say
-    ``coalesce(arr_delay, 0) > 15`` if null should count. Aggregates, windows, subqueries and the clock are refused.
+    It is the step for any expression that has no step of its own. Every key other than ``use`` is a new column, its
+    value an expression in Polars' SQL: ``{use: derive, late: "arr_delay > 15", speed: "distance / air_time * 60"}``.
+    All expressions of one step see the frame as it was before the step; what builds on a new column goes into a second
+    step. A name that exists already is replaced. A result is null where the expression is null (``null > 15`` is
+    null), so say ``coalesce(arr_delay, 0) > 15`` if null should count. Aggregates, windows, subqueries and the clock
+    are refused.
     """
 
     model_config = ConfigDict(extra="allow")

@@ -175,6 +175,6 @@ def test_the_example_pipeline_runs_in_an_empty_folder_and_the_example_plugin_wit
 
 
 def test_the_example_plugin_explains_itself(project):
-    said = levada(project, "plugins", "transformer", "ratio")
+    said = levada(project, "plugins", "transformer", "quotient")
     assert "Divide one column by another." in said
     assert [name for name in ("over", "under", "into") if name not in said] == []

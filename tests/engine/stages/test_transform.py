@@ -106,3 +106,14 @@ def test_a_join_on_a_column_that_is_not_there_says_on_which_side(stages):
     with pytest.raises(DataError) as caught:
         transform(stages, [LEFT], [JOIN], RIGHT.rename({"colour": "color"}))
     assert caught.value.where == "join with colours: colours"
+
+
+def test_a_value_that_a_step_refuses_while_rows_are_read_is_told_without_the_plan_behind_it(stages):
+    with pytest.raises(DataError) as caught:
+        transform(stages, [LEFT], [{"use": "parse_number", "columns": ["colour"]}])
+    error = caught.value
+    assert error.what == "column 'colour' holds what is no Float64 in the way described"
+    assert error.found.startswith("such as '")
+    assert "cannot prepare shapes" in error.where
+    assert "strict: false" in error.hint
+    assert "expression" not in str(error)
