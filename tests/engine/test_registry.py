@@ -13,7 +13,15 @@ from engine.registry import build, describe, find, modules_of, name_of, names, s
 
 REQUIRED = {
     "between": {"column": "x", "min": 0},
+    "expression": {"where": "x > 1"},
+    "foreign_key": {"columns": ["x"], "dataset": "others"},
+    "freshness": {"column": "x", "max_age": "1d"},
+    "in_set": {"column": "x", "values": ["a"]},
+    "matches": {"column": "x", "pattern": "a"},
+    "monotonic": {"column": "x"},
     "not_null": {"columns": ["x"]},
+    "row_count": {"min": 1},
+    "unique": {"columns": ["x"]},
     "csv": {"path": "x.csv"},
     "parquet": {"path": "x.parquet"},
     "ndjson": {"path": "x.ndjson"},
@@ -39,6 +47,7 @@ REQUIRED = {
     "keep": {"columns": ["x"]},
     "lag": {"on": "t", "value": "x"},
     "parse_number": {"columns": ["x"]},
+    "polynomial": {"columns": ["x", "y"]},
     "parse_time": {"columns": ["x"]},
     "ratio": {"over": "x", "under": "y", "into": "z"},
     "rename": {"columns": {"x": "y"}},
