@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
@@ -63,9 +64,21 @@ def outside(frame: pl.LazyFrame, ranges: Ranges) -> pl.LazyFrame:
     schema = frame.collect_schema() if ranges else {}
     for column, since, until in ranges:
         value = pl.col(column)
-        low, high = (pl.lit(bound).cast(schema[column]) for bound in (since, until))
+        low, high = (_bound(text, schema[column]) for text in (since, until))
         frame = frame.filter(((value >= low) & (value < high)).not_().fill_null(value=True))
     return frame
+
+
+def _bound(text: str, dtype: pl.DataType) -> pl.Expr:
+    """Return a bound as a value of a column's type. A time without an offset is in UTC, if the column has a zone."""
+    if dtype == pl.Date:
+        return pl.lit(date.fromisoformat(text))
+    if not isinstance(dtype, pl.Datetime):
+        return pl.lit(text).cast(dtype)
+    moment = datetime.fromisoformat(text)
+    if dtype.time_zone is None:
+        return pl.lit(moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)).cast(dtype)
+    return pl.lit(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)).cast(dtype)
 
 
 def waiting(raw: RawStore, link: Link, ranges: Ranges = ()) -> pl.LazyFrame | None:

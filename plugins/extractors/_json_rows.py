@@ -62,8 +62,8 @@ class Decoder:
     """Decodes JSON strictly. Not for several threads at once.
 
     Refused are keys that stand twice in one object, NaN and Infinity, and halves of surrogate pairs. Whole numbers stay
-    exact whatever their size; other numbers are ``float`` if that, written with as many digits, is the number again, else
-    ``Decimal``.
+    exact whatever their size; other numbers are ``float`` if that, written with as few or as many digits, is the number
+    again, else ``Decimal``.
     """
 
     def __init__(self) -> None:
@@ -110,7 +110,9 @@ def _number(text: str) -> float | Decimal:
     if repr(value) == text or (len(text) < 16 and "e" not in text and "E" not in text):
         return value  # 15 digits are always given back
     number = Decimal(text)
-    is_exact = math.isfinite(value) and Decimal(f"{value:.{len(number.as_tuple().digits) - 1}e}") == number
+    rounded = f"{value:.{len(number.as_tuple().digits) - 1}e}"
+    # the shortest text that is read as the value need not be the value rounded: 5.960464477539063e-08 lies between two
+    is_exact = math.isfinite(value) and number in (Decimal(repr(value)), Decimal(rounded))
     return value if is_exact else number
 
 

@@ -184,12 +184,13 @@ def _are_exact(text: pl.Series) -> pl.Series:
 
 
 def _is_exact(text: str) -> bool:
-    """Say of a number whether a Float64, written with as many digits, is that number again. It is slow."""
+    """Say of a number whether a Float64, written with as few or as many digits, is that number again. It is slow."""
     if not _NUMBER.fullmatch(text):
         return text in _WORDS
     number, value = Decimal(text), float(text)
     digits = len(number.as_tuple().digits)
-    return abs(value) != float("inf") and Decimal(f"{value:.{digits - 1}e}") == number
+    # the shortest text that is read as the value need not be the value rounded: 5.960464477539063e-08 lies between two
+    return abs(value) != float("inf") and number in (Decimal(repr(value)), Decimal(f"{value:.{digits - 1}e}"))
 
 
 def _date(text: pl.Expr, rest: str = "") -> pl.Expr:

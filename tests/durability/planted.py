@@ -128,8 +128,10 @@ def _empty_the_outbox_first() -> None:
 def _make_a_batch_each_time() -> None:
     inner = sqlite.SqliteCatalog.commit
 
-    def reserve(_self: Any, _dataset: str, _key: str, new_id: str) -> str:
-        return new_id
+    reserving = sqlite.SqliteCatalog.reserve
+
+    def reserve(self: Any, dataset: str, _key: str, new_id: str) -> str:
+        return reserving(self, dataset, new_id, new_id)
 
     def committing(self: Any, batch: Any) -> Any:
         return inner(self, batch.model_copy(update={"fingerprint": uuid4().hex}))

@@ -304,8 +304,8 @@ def same(value: Any, truth: Any) -> bool:
         return all(same(value.get(key), truth.get(key)) for key in {*value, *truth})
     if isinstance(truth, list) and isinstance(value, list):
         return len(truth) == len(value) and all(map(same, value, truth))
-    if isinstance(value, float):  # written with as many digits, it is the number again
-        return Decimal(f"{value:.{len(truth.as_tuple().digits) - 1}e}") == truth
+    if isinstance(value, float):  # written with as few or as many digits, it is the number again
+        return truth in (Decimal(repr(value)), Decimal(f"{value:.{len(truth.as_tuple().digits) - 1}e}"))
     return type(value) is type(truth) and bool(value == truth)
 
 

@@ -347,10 +347,10 @@ def test_keep_counts_those_that_the_selector_itself_does_not_leave_out() -> None
     }
 
 
-def test_a_score_that_is_no_number_is_the_last() -> None:
+def test_a_column_that_can_not_be_rated_is_named() -> None:
     frame = pl.DataFrame({"wild": [1.0, float("inf")], "tame": [1.0, 2.0]})
-    assert chosen({"by": "variance", "keep": 1}, frame)["tame"][0] is True
-    assert chosen({"by": "variance", "threshold": 0}, frame)["wild"] == (False, "variance that is no number, not above 0")
+    with pytest.raises(DataError, match="nothing can be learned from column 'wild'"):
+        chosen({"by": "variance", "keep": 1}, frame)
 
 
 def test_only_selectors_that_decide_need_no_bound() -> None:

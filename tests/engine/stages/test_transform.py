@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from engine.errors import DataError
 from engine.schemas import columns_of
+from engine.stages.numbers import outside
 from engine.stores.artifacts import Artifact
 
 LEFT = pl.DataFrame({"id": [3, 1, 2, 4], "colour": ["red", "blue", None, "grey"], "width": [1.0, 2.0, 3.0, 4.0]})
@@ -117,3 +120,24 @@ def test_a_value_that_a_step_refuses_while_rows_are_read_is_told_without_the_pla
     assert "cannot prepare shapes" in error.where
     assert "strict: false" in error.hint
     assert "expression" not in str(error)
+
+
+DAYS = [datetime(2013, 1, day, tzinfo=UTC) for day in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "since", "until"),
+    [
+        pytest.param(pl.Date(), "2013-01-02", "2013-01-04", id="dates"),
+        pytest.param(pl.Datetime("us"), "2013-01-02", "2013-01-04 00:00:00", id="times"),
+        pytest.param(pl.Datetime("us", "UTC"), "2013-01-02", "2013-01-04 01:00:00+01:00", id="times with a zone"),
+        pytest.param(pl.Datetime("ms", "Asia/Tokyo"), "2013-01-02 00:00:00", "2013-01-04T00:00:00Z", id="of another zone"),
+        pytest.param(pl.Int64(), str(DAYS[1].timestamp() * 10**6)[:-2], str(DAYS[3].timestamp() * 10**6)[:-2], id="numbers"),
+    ],
+)
+def test_rows_of_a_range_of_any_kind_are_left_out(dtype, since, until):
+    rows = pl.DataFrame({"at": pl.Series(DAYS, dtype=pl.Datetime("us", "UTC"))}).with_row_index("n")
+    zone = getattr(dtype, "time_zone", None)
+    at = pl.col("at").dt.convert_time_zone(zone) if zone else pl.col("at").dt.replace_time_zone(None)
+    frame = rows.with_columns(at.dt.timestamp("us") if dtype == pl.Int64 else at.cast(dtype)).lazy()
+    assert outside(frame, [("at", since, until)]).collect()["n"].to_list() == [0, 3, 4]
