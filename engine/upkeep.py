@@ -17,6 +17,7 @@ from typing import Any, Literal
 from engine import digest
 from engine.config.spec import Store
 from engine.errors import ConfigError, Corrupt
+from engine.names import DURATION
 from engine.runs import open_catalog
 from engine.stores import files
 from engine.stores.artifacts import IN_MONGODB, Artifact, ArtifactStore
@@ -245,7 +246,7 @@ def _remove(kept: ArtifactStore, found: Found, grace: float) -> bool:
 def seconds_of(text: str) -> float:
     """Return a duration that a person wrote: ``90s``, ``30m``, ``2h``, ``1d``. Raises ``ConfigError``."""
     units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd])", text.strip())
+    found = re.match(DURATION, text.strip())
     if found is None:
         raise ConfigError("this is no duration", expected="one such as 90s, 30m, 2h or 1d", found=text)
     return float(found[1]) * units[found[2]]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from engine.config.locate import Origin
 from engine.errors import ConfigError, Unsuitable, unknown
-from engine.names import SafeName, Secret
+from engine.names import DURATION, SafeName, Secret
 from engine.plugin import (
     Check,
     Columns,
@@ -97,6 +97,9 @@ class View(Spec):
     from_: SafeName = Field(description="The dataset whose rows are the rows of the view.")
     join: tuple[Join, ...] = Field(default=(), description="What is joined to it, in order.")
     features: tuple[Transformer, ...] = Field(default=(), description="Steps that make features; none of them is fitted.")
+    describe: dict[str, str] = Field(
+        default_factory=dict, description="What columns of the view mean, in words, by name; for those who read the features."
+    )
 
 
 class Executor(Spec):
@@ -122,6 +125,11 @@ class Store(Spec):
     root: str = Field(default=".levada", min_length=1, description="A folder; on a cluster, one that every worker sees.")
     uri: Secret | None = Field(default=None, description="The MongoDB of kind mongo; a password belongs into ${oc.env:NAME}.")
     database: SafeName = Field(default="levada", description="The database of kind mongo; one for each store.")
+    keep_features: Annotated[int, Field(ge=1)] | Annotated[str, Field(pattern=DURATION)] | None = Field(
+        default=None,
+        description="Which versions of a view's features `levada gc` leaves: so many of the newest, or those younger than an "
+        "age such as 90d; null leaves all. What the latest finished run of a pipeline used stays in any case.",
+    )
 
 
 class PipelineSpec(Spec):

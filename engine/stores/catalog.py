@@ -161,6 +161,10 @@ class Catalog(ABC):
         """
 
     @abstractmethod
+    def find_features(self, identity: str) -> FeatureVersion | None:
+        """Return the version of features with this ``identity``, retired or not."""
+
+    @abstractmethod
     def features(self, view: str | None = None) -> list[FeatureVersion]:
         """Return the versions of features by view and age, oldest first, retired ones too."""
 

@@ -1,8 +1,8 @@
 """The catalog in a MongoDB: the networked implementation. No transaction is needed: whatever must be whole is one document.
 
-A batch, or a version of features, and the event that announces it are one document. Numbers without gaps (of a dataset's batches, of the log) are the
-largest plus one, and a unique index lets only one of two writers have it: the other one looks again. So a number is not
-there before all the smaller ones are, and who reads in their order misses none.
+A batch, or a version of features, and the event that announces it are one document. Numbers without gaps (of a dataset's
+batches, of the log) are the largest plus one, and a unique index lets only one of two writers have it: the other one looks
+again. So a number is not there before all the smaller ones are, and who reads in their order misses none.
 """
 
 from __future__ import annotations
@@ -292,6 +292,10 @@ class MongoCatalog(Catalog):
         changed = {**record, "seal": _seal({**document, **record})}
         self._db["features"].update_one({"_id": document["_id"]}, {"$set": changed})
         return done
+
+    def find_features(self, identity: str) -> FeatureVersion | None:
+        found = self._find("features", {"_id": identity})
+        return FeatureVersion.model_validate_json(found[0]["record"]) if found else None
 
     def features(self, view: str | None = None) -> list[FeatureVersion]:
         query = {} if view is None else {"view": view}

@@ -257,9 +257,8 @@ class SqliteCatalog(Catalog):
 
     def commit_features(self, version: FeatureVersion) -> FeatureVersion:
         with self._transaction() as connection:
-            there = self._rows("SELECT * FROM features WHERE identity = ?", "a version of features", (version.identity,))
-            if there:
-                found = FeatureVersion.model_validate_json(there[0][-1])
+            found = self.find_features(version.identity)
+            if found is not None:
                 if found.retired is None:
                     return found
                 done = found.model_copy(update={"retired": None})
@@ -268,6 +267,10 @@ class SqliteCatalog(Catalog):
                 _insert(connection, "outbox", [available_event(done, new_id())])
             _write_features(connection, done)
         return done
+
+    def find_features(self, identity: str) -> FeatureVersion | None:
+        rows = self._rows("SELECT * FROM features WHERE identity = ?", "a version of features", (identity,))
+        return FeatureVersion.model_validate_json(rows[0][-1]) if rows else None
 
     def features(self, view: str | None = None) -> list[FeatureVersion]:
         query = "SELECT * FROM features WHERE ?1 IS NULL OR view = ?1 ORDER BY view, created, id"

@@ -294,6 +294,7 @@ def check_a_version_of_features_comes_back_as_it_was_committed(opened: Open) -> 
     assert done == one.model_copy(update={"created": done.created})
     assert abs(done.created - time.time()) < 3600
     assert opened().features() == catalog.features("v") == [done]
+    assert (catalog.find_features(one.identity), catalog.find_features(one.id)) == (done, None)
 
 
 def check_versions_of_features_are_listed_by_view_and_age(opened: Open) -> None:
