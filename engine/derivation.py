@@ -131,7 +131,10 @@ def _join(left: _Table, right: _Table, join: Join, number: int) -> _Table:
 
     schema = after.collect_schema()
     traces = {name: left.traces[name] if name in left.schema else trace(after.select(name)) for name in schema}
-    rows = left.rows | trace(after.select(pl.len())) if join.many else left.rows
+    rows = left.rows
+    if join.many:
+        counted, last = (trace(query) for query in _counts(after))
+        rows |= Trace(counted.raw & last.raw, counted.steps & last.steps)
     return _Table(schema, traces, rows)
 
 
@@ -146,11 +149,16 @@ def _apply(table: _Table, step: Callable[[pl.LazyFrame], pl.LazyFrame], number: 
     for name in schema:
         if name not in traces:
             traces[name] = _all(table.traces[one] for one in probe.needs(after.select(name))) | own
-    count = after.select(pl.len())
     rows = table.rows
-    if count.explain() != probe.frame.select(pl.len()).explain():
-        rows |= _all(table.traces[name] for name in probe.needs(count)) | own
+    if after.select(pl.len()).explain() != probe.frame.select(pl.len()).explain():
+        counted, last = (probe.needs(query) for query in _counts(after))
+        rows |= _all(table.traces[name] for name in counted if name in last) | own
     return _Table(schema, {name: traces[name] for name in schema}, rows)
+
+
+def _counts(after: pl.LazyFrame) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """Return two queries that both need all that chooses the rows: to count them Polars reads the first column as well."""
+    return after.select(pl.len()), after.select(pl.last())
 
 
 def _all(traces: Iterable[Trace]) -> Trace:

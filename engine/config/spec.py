@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StrictInt
 
 from engine.config.locate import Origin
 from engine.errors import ConfigError, Unsuitable, unknown
@@ -132,7 +132,7 @@ class Store(Spec):
     root: str = Field(default=".levada", min_length=1, description="A folder; on a cluster, one that every worker sees.")
     uri: Secret | None = Field(default=None, description="The MongoDB of kind mongo; a password belongs into ${oc.env:NAME}.")
     database: SafeName = Field(default="levada", description="The database of kind mongo; one for each store.")
-    keep_features: Annotated[int | str, AfterValidator(_kept)] | None = Field(
+    keep_features: Annotated[StrictInt | str, AfterValidator(_kept)] | None = Field(
         default=None,
         description="Which versions of a view's features `levada gc` leaves: so many of the newest, or those younger than an "
         "age such as 90d; null leaves all. What the latest finished run of a pipeline used stays in any case.",
