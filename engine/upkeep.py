@@ -217,14 +217,13 @@ def _retired(
 
 
 def _in_use(runs: Sequence[RunRecord]) -> set[str]:
-    """Return the versions that the latest finished run of each pipeline used: of a sweep, those of all its trials."""
-    latest: dict[str, float] = {}
-    used = set[str]()
+    """Return the versions that the latest finished run of each pipeline used: of a sweep, that of its best trial."""
+    latest: dict[str, str] = {}
     for run in sorted(runs, key=lambda run: -run.started):
         version = run.summary.get("features", {}).get("version")
-        if run.status == "done" and version is not None and latest.setdefault(run.pipeline, run.started) == run.started:
-            used.add(version)
-    return used
+        if run.status == "done" and version is not None:
+            latest.setdefault(run.pipeline, version)
+    return set(latest.values())
 
 
 def _refuse_a_stranger(catalog: Catalog, found: Sequence[Found]) -> None:
