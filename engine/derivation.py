@@ -15,6 +15,7 @@ from polars.io.plugins import register_io_source
 
 from engine.compile import used
 from engine.config.spec import Join, PipelineSpec
+from engine.plugin import TimeAware, Transformer
 from engine.registry import describe
 from engine.schemas import Columns, columns_of, schema_of
 from engine.stages.transform import join as joined
@@ -106,7 +107,7 @@ def _view(spec: PipelineSpec, columns: Mapping[str, Columns], numbers: Mapping[s
     for number, join in enumerate(spec.view.join):
         view = _join(view, tables[join.with_], join, numbers[f"view.join.{number}"])
     for number, step in enumerate(spec.view.features):
-        view = _apply(view, step.apply, numbers[f"view.features.{number}"])
+        view = _apply(view, step, numbers[f"view.features.{number}"])
     return view
 
 
@@ -114,51 +115,35 @@ def _prepared(spec: PipelineSpec, name: str, columns: Columns, numbers: Mapping[
     schema = schema_of(columns)
     table = _Table(schema, {column: Trace(frozenset({(name, column)})) for column in schema})
     for number, step in enumerate(spec.datasets[name].prepare):
-        table = _apply(table, step.apply, numbers[f"datasets.{name}.prepare.{number}"])
+        table = _apply(table, step, numbers[f"datasets.{name}.prepare.{number}"])
     return table
 
 
 def _join(left: _Table, right: _Table, join: Join, number: int) -> _Table:
     """Return a view with the columns of a dataset; its own columns stay as they are, and without ``many`` so do its rows."""
-    probes = _Probe(left.schema), _Probe(right.schema)
-    after = joined(probes[0].frame, probes[1].frame, join.model_dump(mode="json", by_alias=True))
-    own = Trace(steps=frozenset({number}))
-
-    def trace(query: pl.LazyFrame) -> Trace:
-        query.collect()
-        needed = (table.traces[name] for table, probe in zip((left, right), probes, strict=True) for name in probe.taken())
-        return _all(needed) | right.rows | own
-
-    schema = after.collect_schema()
-    traces = {name: left.traces[name] if name in left.schema else trace(after.select(name)) for name in schema}
-    rows = left.rows
-    if join.many:
-        counted, last = (trace(query) for query in _counts(after))
-        rows |= Trace(counted.raw & last.raw, counted.steps & last.steps)
+    node = join.model_dump(mode="json", by_alias=True)
+    probes = _Probes([left, right], lambda frames: joined(frames[0], frames[1], node))
+    own = right.rows | Trace(steps=frozenset({number}))
+    schema = probes.after.collect_schema()
+    traces = {name: left.traces[name] if name in left.schema else probes.needs(pl.col(name)) | own for name in schema}
+    rows = left.rows | probes.needs(pl.len()) | own if join.many else left.rows
     return _Table(schema, traces, rows)
 
 
-def _apply(table: _Table, step: Callable[[pl.LazyFrame], pl.LazyFrame], number: int) -> _Table:
-    probe = _Probe(table.schema)
-    after = step(probe.frame)
-    schema = after.collect_schema()
-    probe.settle()
+def _apply(table: _Table, step: Transformer, number: int) -> _Table:
+    probes = _Probes([table], lambda frames: step.apply(frames[0]))
     own = Trace(steps=frozenset({number}))
+    schema, rows = probes.after.collect_schema(), table.rows
     same = [name for name, dtype in schema.items() if table.schema.get(name) == dtype]
-    traces = {name: table.traces[name] for name in _untouched(after, same)}
-    for name in schema:
-        if name not in traces:
-            traces[name] = _all(table.traces[one] for one in probe.needs(after.select(name))) | own
-    rows = table.rows
-    if after.select(pl.len()).explain() != probe.frame.select(pl.len()).explain():
-        counted, last = (probe.needs(query) for query in _counts(after))
-        rows |= _all(table.traces[name] for name in counted if name in last) | own
-    return _Table(schema, {name: traces[name] for name in schema}, rows)
-
-
-def _counts(after: pl.LazyFrame) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    """Return two queries that both need all that chooses the rows: to count them Polars reads the first column as well."""
-    return after.select(pl.len()), after.select(pl.last())
+    if isinstance(step, TimeAware):  # which keeps all rows, by way of joins that a plan does not tell from others
+        stay = {name for name in same if _stays(step, table.schema, name)}
+    else:
+        stay = _untouched(probes.after, same)
+        if probes.after.select(pl.len()).explain() != probes.before.select(pl.len()).explain():
+            rows |= probes.needs(pl.len()) | own
+    return _Table(
+        schema, {name: table.traces[name] if name in stay else probes.needs(pl.col(name)) | own for name in schema}, rows
+    )
 
 
 def _all(traces: Iterable[Trace]) -> Trace:
@@ -177,6 +162,63 @@ def _untouched(after: pl.LazyFrame, names: Sequence[str]) -> set[str]:
         return set(names)
     half = len(names) // 2
     return _untouched(after, names[:half]) | _untouched(after, names[half:]) if half else set()
+
+
+_TRIED = [0, None, 1, None]
+"""The values of a column that a step may fill or replace, if it does so at all."""
+
+
+def _stays(step: Transformer, schema: pl.Schema, name: str) -> bool:
+    """Say whether a step that looks at earlier rows leaves a column as it is: it is tried on a few rows, close and apart."""
+    for times in ([0, 0, 0, 0], [0, 1, 2, 3]):
+        try:
+            frame = pl.DataFrame(
+                {
+                    one: _values(dtype, _TRIED if one == name else times if dtype.is_temporal() else [0] * 4)
+                    for one, dtype in schema.items()
+                }
+            )
+            after = step.apply(frame.lazy()).collect()
+        except Exception:  # noqa: BLE001  a type of which no values are made here, or a step that wants others
+            return False
+        if not after[name].equals(frame[name]):
+            return False
+    return True
+
+
+def _values(dtype: pl.DataType, numbers: Sequence[int | None]) -> pl.Series:
+    """Return values of a type, equal where the numbers are, in their order."""
+    series = pl.Series(numbers, dtype=pl.Int64)
+    if isinstance(dtype, pl.Enum):
+        return pl.Series([None if one is None else dtype.categories[min(one, 1)] for one in numbers], dtype=dtype)
+    return series.cast(pl.String).cast(dtype) if dtype in (pl.String, pl.Categorical) else series.cast(dtype)
+
+
+class _Probes:
+    """A step applied to frames of no rows, and what it needs of them.
+
+    It is done twice, the columns in this order and in that: a query that needs no column at all reads the first one.
+    """
+
+    def __init__(self, tables: Sequence[_Table], apply: Callable[[list[pl.LazyFrame]], pl.LazyFrame]) -> None:
+        self._tables = tables
+        self._orders = []
+        for way in (1, -1):
+            probes = [_Probe(pl.Schema(list(table.schema.items())[::way])) for table in tables]
+            after = apply([probe.frame for probe in probes])
+            for probe in probes:
+                probe.settle()
+            self._orders.append((probes, after))
+        probes, self.after = self._orders[0]
+        self.before = probes[0].frame
+
+    def needs(self, asked: pl.Expr) -> Trace:
+        """Return what is behind the columns that an expression over the result needs."""
+        found = []
+        for probes, after in self._orders:
+            after.select(asked).collect()
+            found.append({(number, name) for number, probe in enumerate(probes) for name in probe.taken()})
+        return _all(self._tables[number].traces[name] for number, name in found[0] & found[1])
 
 
 class _Probe:
@@ -200,11 +242,6 @@ class _Probe:
         """Note whether a step has read the frame while it was applied: then no query tells what it needed."""
         self._eager = bool(self._asked)
         self._asked.clear()
-
-    def needs(self, query: pl.LazyFrame) -> list[str]:
-        """Return the columns that a query over the frame reads, in their order."""
-        query.collect()
-        return self.taken()
 
     def taken(self) -> list[str]:
         """Return the columns that were read since it was last asked."""

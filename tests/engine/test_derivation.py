@@ -95,6 +95,7 @@ def test_a_derived_column_comes_from_what_its_expression_names_through_all_steps
     found = told(derivation(spec_of(steps, [{"use": "derive", "more": "both * id", "none": "1"}])))
     assert found["both"] == (["trips.late", "trips.load"], ["datasets.trips.prepare.0"])
     assert found["more"] == (["trips.id", "trips.late", "trips.load"], ["datasets.trips.prepare.0", "view.features.0"])
+    assert found["none"] == ([], ["view.features.0"])
     assert "load" not in found
 
 
@@ -145,6 +146,23 @@ def test_what_a_side_was_filtered_by_is_behind_every_column_that_comes_from_it()
     found = told(derivation(spec_of(ports=[{"use": "filter", "where": "load > 7"}], many=False)))
     assert found["height"][0] == ["ports.height", "ports.load", "ports.port", "trips.port"]
     assert found["height"][1] == ["datasets.ports.prepare.0", "view.join.0"]
+
+
+@pytest.mark.parametrize(
+    ("step", "made"),
+    [
+        ({"use": "rolling", "value": "load", "within": "2d"}, ["load_mean_2d"]),
+        ({"use": "rolling", "value": "load", "within": "2d", "into": "load"}, ["load"]),
+        ({"use": "lag", "value": "load"}, ["load_lag_1"]),
+        ({"use": "fill_forward", "columns": ["load"]}, ["load"]),
+    ],
+)
+def test_a_step_that_looks_at_earlier_rows_made_what_it_adds_or_fills_from_value_key_and_time(step, made):
+    found = derivation(spec_of([{**step, "on": "day", "by": ["port"]}]))
+    assert {name: raw for name, (raw, steps) in told(found).items() if steps} == {
+        name: ["trips.day", "trips.load", "trips.port"] for name in made
+    }
+    assert (found.row_steps, found.row_columns) == ((), ())
 
 
 OPAQUE = '''
@@ -199,7 +217,7 @@ STEPS = st.sampled_from(
 
 
 @given(st.lists(STEPS, max_size=3), st.lists(STEPS, max_size=2), st.sampled_from([None, False, True]))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 def test_a_raw_column_that_is_not_named_may_change_and_the_view_column_stays(prepare, features, many):
     spec = spec_of(prepare, features, many=many, ports=[{"use": "filter", "where": "height < 3"}])
     before, found = view_of(spec), derivation(spec)
