@@ -8,7 +8,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import count
 
 import pytest
 
@@ -17,67 +16,11 @@ from engine.errors import ConflictError
 from engine.graph import Task
 from engine.names import new_id
 from engine.stores.artifacts import Artifact
-from engine.stores.batches import Batch, BatchPartition, Piece, Reason
-from engine.stores.catalog import Catalog, Event, Memory, RunRecord
+from engine.stores.batches import Batch
+from engine.stores.catalog import Catalog, Memory, RunRecord
 from engine.stores.commit import StoredFile
-from engine.stores.features import FeatureBatch, FeatureColumn, FeaturePartition, FeatureVersion, Step
 from tests.engine.stores.conftest import Open
-
-CLOCK = count(1)
-
-
-def memory(recipe: str = "r", contents: tuple[str, ...] = (), value: str = "1", label: str = "a", index: int = 0) -> Memory:
-    return Memory(recipe, contents, Artifact(value), label, index, "code", "{}", "run", float(next(CLOCK)))
-
-
-def committed(catalog: Catalog, one: Batch) -> Batch:
-    catalog.reserve(one.dataset, one.fingerprint, one.id)
-    return catalog.commit(one)
-
-
-def batch(fingerprint: str = "f", dataset: str = "d", **more: object) -> Batch:
-    partition = BatchPartition(
-        number=0,
-        source="a.csv",
-        fingerprint=fingerprint,
-        rows_in=10,
-        loaded=Piece(path="raw/a.parquet", digest="x", bytes=100, rows=9),
-        reasons=(Reason(check="not_null: a", rows=1, first=7, on_fail="quarantine"),),
-        columns=(("a", "Int64"), ("b", ["List", "String"])),
-    )
-    return Batch(
-        **{
-            "id": new_id(),
-            "dataset": dataset,
-            "fingerprint": fingerprint,
-            "definition": "x",
-            "partitions": (partition,),
-            **more,
-        }
-    )
-
-
-def version(content: str = "c", view: str = "v", **more: object) -> FeatureVersion:
-    piece = Piece(path=f"features/v/{content}.parquet", digest=content, bytes=100, rows=9)
-    return FeatureVersion(
-        **{
-            "id": new_id(),
-            "view": view,
-            "definition": "x",
-            "content": content,
-            "key": ("a",),
-            "time": "t",
-            "steps": (Step(place="view.features.0", node={"use": "derive", "é": "a > 1"}),),
-            "columns": (FeatureColumn(name="a", dtype=["List", "Int64"], raw=(("d", "a"),), steps=(0,)),),
-            "partitions": (FeaturePartition(number=0, piece=piece, first=-1, last=2**62),),
-            "batches": (FeatureBatch(dataset="d", id="b", sequence=1, created=1.5),),
-            **more,
-        }
-    )
-
-
-def event(identity: str, topic: str = "t", **payload: object) -> Event:
-    return Event(identity, topic, "key", payload, 1.5)
+from tests.engine.stores.examples import batch, committed, event, memory, version
 
 
 def check_a_new_catalog_knows_nothing(opened: Open) -> None:
@@ -286,76 +229,6 @@ def check_a_commit_puts_its_event_into_the_outbox_until_it_is_announced(opened: 
     catalog.announced([first.id, second.id])
     assert catalog.outbox() == []
     assert catalog.batches() == done
-
-
-def check_a_version_of_features_comes_back_as_it_was_committed(opened: Open) -> None:
-    catalog, one = opened(), version()
-    done = catalog.commit_features(one)
-    assert done == one.model_copy(update={"created": done.created})
-    assert abs(done.created - time.time()) < 3600
-    assert opened().features() == catalog.features("v") == [done]
-    assert (catalog.find_features(one.identity), catalog.find_features(one.id)) == (done, None)
-
-
-def check_versions_of_features_are_listed_by_view_and_age(opened: Open) -> None:
-    catalog = opened()
-    made = [catalog.commit_features(version(content, view)) for content, view in (("1", "w"), ("2", "v"), ("1", "v"))]
-    assert [(one.view, one.content) for one in catalog.features()] == [("v", "2"), ("v", "1"), ("w", "1")]
-    assert (catalog.features("w"), catalog.features("none")) == ([made[0]], [])
-
-
-def check_the_same_features_are_one_version_and_announced_once(opened: Open) -> None:
-    catalog = opened()
-    first = catalog.commit_features(version(run="one"))
-    assert catalog.commit_features(version(run="other")) == first
-    assert (catalog.features(), len(catalog.outbox())) == ([first], 1)
-    other = [catalog.commit_features(version(**one)) for one in ({"content": "d"}, {"definition": "y"}, {"view": "w"})]
-    assert len({one.id for one in (first, *other)}) == 4
-
-
-def check_of_many_that_commit_the_same_features_at_once_one_makes_the_version(opened: Open) -> None:
-    catalogs, together = [opened() for _ in range(4)], threading.Barrier(4)
-
-    def commit(catalog: Catalog) -> FeatureVersion:
-        together.wait(timeout=20)
-        return catalog.commit_features(version(run=new_id()))
-
-    with ThreadPoolExecutor(4) as pool:
-        first, *others = pool.map(commit, catalogs)
-    assert others == [first] * 3
-    assert (catalogs[0].features(), len(catalogs[0].outbox())) == ([first], 1)
-
-
-def check_features_are_announced_through_the_outbox(opened: Open) -> None:
-    catalog = opened()
-    one = committed(catalog, batch())
-    done = catalog.commit_features(version(run="run-1"))
-    first, second = sorted(catalog.outbox(), key=lambda event: event.topic)
-    assert (first.payload["batch"], second.topic, second.key, second.created) == (
-        one.id,
-        "features.available",
-        "v",
-        done.created,
-    )
-    counts = {"rows": 9, "columns": 1, "partitions": 1, "batches": 1}
-    assert second.payload == {"version": done.id, "view": "v", "definition": "x", "run": "run-1", **counts}
-    catalog.announced([second.id])
-    assert opened().outbox() == [first]
-    catalog.announced([first.id])
-    assert (catalog.outbox(), catalog.features(), catalog.batches()) == ([], [done], [one])
-
-
-def check_a_version_that_was_retired_is_there_again_once_it_is_made_again(opened: Open) -> None:
-    catalog = opened()
-    kept, gone = (catalog.commit_features(version(content)) for content in "ab")
-    catalog.announced([one.id for one in catalog.outbox()])
-    catalog.retire([gone.id, "no such version"])
-    there, away = catalog.features()
-    assert (there, away.model_copy(update={"retired": None})) == (kept, gone)
-    assert away.retired is not None
-    assert abs(away.retired - time.time()) < 3600
-    assert catalog.commit_features(version("b")) == gone
-    assert (catalog.features(), catalog.outbox(), catalog.check()) == ([kept, gone], [], [])
 
 
 def check_what_was_seen_last_of_a_source_is_known(opened: Open) -> None:
