@@ -21,6 +21,10 @@ SafeName = Annotated[str, AfterValidator(_check)]
 """A name of a dataset, view or pipeline: it becomes part of paths, so it holds nothing a path could mean."""
 
 
+DURATION = r"^([0-9]+(?:\.[0-9]+)?)([smhd])$"
+"""How a duration is written: ``90s``, ``30m``, ``2h``, ``1d``."""
+
+
 Secret = SecretStr
 """Text that prints as stars: a password, a token, a URI with either. ``get_secret_value()`` hands it to a driver."""
 

@@ -18,8 +18,10 @@ from engine.records import rows
 from engine.report import render_run
 from engine.runs import Ingestion, Run, ingest_pipeline, run_pipeline
 from engine.sweep import Sweep, Trial, run_sweep
+from engine.views import Bound, Moment
+from engine.views import features as features_of
 
-__all__ = ["Plan", "ingest", "load", "plan", "raw", "report", "run", "sweep"]
+__all__ = ["Plan", "features", "ingest", "load", "plan", "raw", "report", "run", "sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,23 @@ def raw(dataset: str, *overrides: str) -> pl.LazyFrame:
     (its number there, from 1). ``overrides`` name the store when it is another: ``raw("flights", "store.root=elsewhere")``.
     """
     return rows(load_store(overrides), dataset)
+
+
+def features(
+    view: str,
+    *overrides: str,
+    version: str | None = None,
+    as_of: Moment | None = None,
+    since: Bound | None = None,
+    until: Bound | None = None,
+) -> pl.LazyFrame:
+    """Return the rows of a view as the feature store keeps them: ``features("flights", since="2013-06-01").collect()``.
+
+    The newest version, unless ``version`` (an id or the beginning of one) or ``as_of`` (a time, or a batch) names another.
+    ``since`` (included) and ``until`` (excluded) bound the view's time; what is filtered and selected on the frame is pushed
+    down into the files. ``overrides`` name the store when it is another.
+    """
+    return features_of(load_store(overrides), view, version=version, as_of=as_of, since=since, until=until)
 
 
 def report(found: Run) -> str:

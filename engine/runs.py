@@ -34,6 +34,7 @@ from engine.stores.artifacts import ArtifactStore, store_at
 from engine.stores.catalog import Catalog, RunRecord
 from engine.stores.sqlite import SqliteCatalog
 from engine.summary import ingest_summary, summarize
+from engine.versioning import Versions
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -285,14 +286,16 @@ def run_compiled(
         compiled = [compiler.compile(spec, final=final) for spec in specs]
         graph = Graph(task for one, _ in compiled for task in one.graph.values())
         given = {key: outcome for one, ingested in compiled for key, outcome in given_to(one, ingested).items()}
+        views = [(one, ingested, record.id) for record, (one, ingested) in zip(records, compiled, strict=True)]
+        versions = Versions(stores.files, catalog, stores.bus, views)
         execution = execute(
-            graph, stores.files, catalog, workers, run=run, keep_going=keep_going, watchers=watchers, given=given
+            graph, stores.files, catalog, workers, run=run, keep_going=keep_going, watchers=[*watchers, versions], given=given
         )
     compiler.settle()
     runs = []
     for record, (one, ingested), words in zip(records, compiled, overrides, strict=True):
         own = Execution(one.graph, {key: execution.outcomes[key] for key in one.graph})
-        summary = summarize(one, own, ingested, record, words, time.time() - record.started)
+        summary = summarize(one, own, ingested, record, words, time.time() - record.started, versions.of(one))
         _end(catalog, record, summary["status"], summary)
         runs.append(Run(summary, one, own, stores.files))
     return runs

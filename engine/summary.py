@@ -32,8 +32,12 @@ def summarize(
     record: RunRecord,
     overrides: Sequence[str],
     seconds: float,
+    version: str | None = None,
 ) -> dict[str, Any]:
-    """Return everything there is to say about a run. Keys whose tasks did not end well are empty, not absent."""
+    """Return everything there is to say about a run. Keys whose tasks did not end well are empty, not absent.
+
+    ``version`` is that of the view's features.
+    """
     evaluation = _evaluation(compiled, execution)
     metrics = {part: found["metrics"] for part, found in evaluation.items()}
     segregation = _data(execution, compiled.segregation) or {}
@@ -52,7 +56,7 @@ def summarize(
         "datasets": [dataset_summary(one, compiled.spec.datasets[name].mode) for name, one in ingested.items()],
         "split": segregation.get("split", []),
         "warnings": segregation.get("warnings", []) + ingest_warnings(ingested.values()),
-        "features": _features(compiled, execution),
+        "features": {"version": version, **_features(compiled, execution)},
         "metrics": metrics,
         "evaluation": evaluation,
         "importance": (compiled.importance and _data(execution, compiled.importance)) or [],

@@ -17,15 +17,19 @@ from typing import Any, Literal
 from engine import digest
 from engine.config.spec import Store
 from engine.errors import ConfigError, Corrupt
+from engine.names import DURATION
 from engine.runs import open_catalog
 from engine.stores import files
 from engine.stores.artifacts import IN_MONGODB, Artifact, ArtifactStore
 from engine.stores.batches import Batch
-from engine.stores.catalog import Catalog, Memory
+from engine.stores.catalog import Catalog, Memory, RunRecord
+from engine.stores.features import FeatureVersion
 from engine.stores.raw import Found, found_files
 
 DAY = 86_400.0
 """Seconds of grace that what nothing names is given, unless told otherwise."""
+
+_ALL = 1_000_000_000  # runs
 
 _AREAS = ("raw", "quarantine", "features", "artifacts")
 
@@ -50,7 +54,7 @@ def fsck(store: Store) -> dict[str, Any]:
 
     Changes nothing. May run beside anything else but ``gc``. Raises ``HostError`` when the store can not be reached.
     """
-    checked = {"batches": 0, "results": 0, "files": 0, "bytes": 0}
+    checked = {"batches": 0, "results": 0, "features": 0, "files": 0, "bytes": 0}
     findings: list[Finding] = []
     place = f"the database {store.database}" if store.kind == "mongo" else str(Path(store.root).absolute() / "catalog.sqlite")
     try:
@@ -88,6 +92,11 @@ def _look_through(kept: ArtifactStore, catalog: Catalog, checked: dict[str, int]
             if path and path not in seen and (batch_id is None or batch_id in live):
                 seen.add(path)
                 yield from _look(kept, artifact, f"a result of {memory.label}", checked, lost="note")
+    for version in (one for one in catalog.features() if one.retired is None):
+        checked["features"] += 1
+        for part in (one for one in version.partitions if one.piece.path not in seen):
+            seen.add(part.piece.path)
+            yield from _look(kept, part.piece.artifact(), f"version {version.id} of {version.view}", checked, lost="note")
 
 
 def _look(
@@ -123,7 +132,8 @@ def gc(store: Store, grace: float = DAY, *, delete: bool = False) -> dict[str, A
     """Return what nothing names and is older than ``grace`` seconds, and clear it away if told to ``delete``.
 
     That are pieces of rows that no batch names, files of results that are not remembered, temporary folders, reservations
-    of batches that were never committed, and memories whose files are gone. May run beside anything else, as long as no
+    of batches that were never committed, memories whose files are gone, and the files of versions of features that
+    ``store.keep_features`` does not keep, whose records stay. May run beside anything else, as long as no
     batch takes longer than the grace to be read.
 
     Raises ``ConfigError`` for a catalog that knows nothing, where files are: it is not theirs. ``Corrupt`` for one that is
@@ -151,13 +161,20 @@ def gc(store: Store, grace: float = DAY, *, delete: bool = False) -> dict[str, A
         if delete:
             stale = [one for one in stale if catalog.release(one.id, before=now - grace)]
         alive = {one.id for one in catalog.reservations()} - {one.id for one in stale}
+        versions = catalog.features()
+        retired, waits = _retired(store, versions, catalog.runs(_ALL), now - grace)
+        given_up = {one.id for one in retired}
+        left = {path for one in versions if one.retired is None and one.id not in given_up for path in one.paths}
+        dropped = {path for one in retired for path in one.paths} - left
         batches, memories = catalog.batches(), list(catalog.remembered())
         pieces = {piece.path for batch in batches for part in batch.partitions for piece in part.pieces}
-        lost = [one for one in memories if not _is_there(one, kept, pieces, _live(batches, alive))]
+        live = _live(batches, alive)
+        lost = [one for one in memories if not _is_there(one, kept, pieces, live) or not dropped.isdisjoint(_paths(one))]
         forgotten = {one.memo for one in lost}
-        named = pieces | {path for one in memories if one.memo not in forgotten for path in _paths(one)}
+        named = pieces | left | {path for one in memories if one.memo not in forgotten for path in _paths(one)}
         garbage = [one for one in found if one.age > grace and one.path not in named and _batch_of(one.path) not in alive]
         if delete:
+            catalog.retire(given_up)
             catalog.forget(forgotten)
             garbage = [one for one in garbage if _remove(kept, one, grace)]
             for folder in temporary:
@@ -170,7 +187,43 @@ def gc(store: Store, grace: float = DAY, *, delete: bool = False) -> dict[str, A
         "temporary": temporary,
         "reservations": [{"id": one.id, "dataset": one.dataset} for one in stale],
         "memories": [{"label": one.label, "index": one.index} for one in lost],
+        "features": [{"id": one.id, "view": one.view, "rows": one.rows, "bytes": one.bytes} for one in retired],
+        "waits": waits,
     }
+
+
+def _retired(
+    store: Store, versions: Sequence[FeatureVersion], runs: Sequence[RunRecord], before: float
+) -> tuple[list[FeatureVersion], bool]:
+    """Return the versions that the store's setting does not keep, and whether they must wait for a run to end.
+
+    Kept in any case are the newest of a view, what is younger than the grace, and what the latest finished run of each
+    pipeline used. A run that began within the grace may be reading any of them: then they all wait.
+    """
+    if store.keep_features is None:
+        return [], False
+    used = _in_use(runs)
+    found = []
+    for view in {one.view: None for one in versions}:
+        own = [one for one in versions if one.view == view and one.retired is None]
+        if isinstance(store.keep_features, int):
+            old = own[: -store.keep_features]
+        else:
+            limit = time.time() - seconds_of(store.keep_features)
+            old = [one for one in own[:-1] if one.created < limit]
+        found += [one for one in old if one.id not in used and one.created < before]
+    waits = any(run.status == "running" and run.started > before for run in runs)
+    return ([], bool(found)) if waits else (found, False)
+
+
+def _in_use(runs: Sequence[RunRecord]) -> set[str]:
+    """Return the versions that the latest finished run of each pipeline used: of a sweep, that of its best trial."""
+    latest: dict[str, str] = {}
+    for run in sorted(runs, key=lambda run: -run.started):
+        version = run.summary.get("features", {}).get("version")
+        if run.status == "done" and version is not None:
+            latest.setdefault(run.pipeline, version)
+    return set(latest.values())
 
 
 def _refuse_a_stranger(catalog: Catalog, found: Sequence[Found]) -> None:
@@ -245,7 +298,7 @@ def _remove(kept: ArtifactStore, found: Found, grace: float) -> bool:
 def seconds_of(text: str) -> float:
     """Return a duration that a person wrote: ``90s``, ``30m``, ``2h``, ``1d``. Raises ``ConfigError``."""
     units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd])", text.strip())
+    found = re.match(DURATION, text.strip())
     if found is None:
         raise ConfigError("this is no duration", expected="one such as 90s, 30m, 2h or 1d", found=text)
     return float(found[1]) * units[found[2]]

@@ -20,6 +20,7 @@ STARTED = time.perf_counter()
 COMMANDS = {
     **dict.fromkeys(("run", "ingest", "plan", "plugins", "schema", "runs", "lineage"), "commands"),
     **dict.fromkeys(("batches", "show", "quarantine", "events"), "batches"),
+    "features": "features",
     **dict.fromkeys(("fsck", "gc"), "upkeep"),
 }
 """The commands, and the module in which each is."""

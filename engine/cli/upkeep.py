@@ -77,8 +77,16 @@ def _show_garbage(found: Mapping[str, Any]) -> None:
         for one in found["files"]:
             table.add_row(size(one["bytes"]), f"{one['age'] / 3600:.1f}", Text(one["path"]))
         console.print(table)
+    if found["features"]:
+        table = table_of("size", "rows", "version of features", "view", right_from=0, left_last=True)
+        for one in found["features"]:
+            table.add_row(size(one["bytes"]), f"{one['rows']:,}", one["id"], one["view"])
+        console.print(table)
+    if found["waits"]:
+        console.print(Text("versions of features wait: a run may be reading them", style="yellow"))
     words = {
         "files": "files",
+        "features": "versions of features",
         "temporary": "temporary folders",
         "reservations": "reservations",
         "memories": "results to forget",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StrictInt
 
 from engine.config.locate import Origin
 from engine.errors import ConfigError, Unsuitable, unknown
-from engine.names import SafeName, Secret
+from engine.names import DURATION, SafeName, Secret
 from engine.plugin import (
     Check,
     Columns,
@@ -97,6 +98,9 @@ class View(Spec):
     from_: SafeName = Field(description="The dataset whose rows are the rows of the view.")
     join: tuple[Join, ...] = Field(default=(), description="What is joined to it, in order.")
     features: tuple[Transformer, ...] = Field(default=(), description="Steps that make features; none of them is fitted.")
+    describe: dict[str, str] = Field(
+        default_factory=dict, description="What columns of the view mean, in words, by name; for those who read the features."
+    )
 
 
 class Executor(Spec):
@@ -112,6 +116,12 @@ class Executor(Spec):
     retries: int = Field(default=2, ge=0, description="How often a task that the machine failed is tried again.")
 
 
+def _kept(value: int | str) -> int | str:
+    if value < 1 if isinstance(value, int) else re.match(DURATION, value) is None:
+        raise ValueError("give a number of versions, 1 or more, or an age such as 90d")
+    return value
+
+
 class Store(Spec):
     """Where batches, features, results and the catalog are kept."""
 
@@ -122,6 +132,11 @@ class Store(Spec):
     root: str = Field(default=".levada", min_length=1, description="A folder; on a cluster, one that every worker sees.")
     uri: Secret | None = Field(default=None, description="The MongoDB of kind mongo; a password belongs into ${oc.env:NAME}.")
     database: SafeName = Field(default="levada", description="The database of kind mongo; one for each store.")
+    keep_features: Annotated[StrictInt | str, AfterValidator(_kept)] | None = Field(
+        default=None,
+        description="Which versions of a view's features `levada gc` leaves: so many of the newest, or those younger than an "
+        "age such as 90d; null leaves all. What the latest finished run of a pipeline used stays in any case.",
+    )
 
 
 class PipelineSpec(Spec):

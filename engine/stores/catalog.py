@@ -16,6 +16,7 @@ from engine import digest
 from engine.errors import ConflictError
 from engine.stores.artifacts import Artifact
 from engine.stores.batches import Batch
+from engine.stores.features import FeatureVersion
 
 if TYPE_CHECKING:
     from engine.graph import Task
@@ -152,6 +153,26 @@ class Catalog(ABC):
         """Return the committed batches by dataset and sequence."""
 
     @abstractmethod
+    def commit_features(self, version: FeatureVersion) -> FeatureVersion:
+        """Make a version of features visible, with the present time, and put the event of it into the outbox.
+
+        Returns the version as it is committed. Where one of the same view, definition and content is there already, that one
+        is returned and nothing is announced; one that was retired is there again.
+        """
+
+    @abstractmethod
+    def find_features(self, identity: str) -> FeatureVersion | None:
+        """Return the version of features with this ``identity``, retired or not."""
+
+    @abstractmethod
+    def features(self, view: str | None = None) -> list[FeatureVersion]:
+        """Return the versions of features by view and age, oldest first, retired ones too."""
+
+    @abstractmethod
+    def retire(self, versions: Iterable[str]) -> None:
+        """Note that the files of versions, by id, are given up from now on."""
+
+    @abstractmethod
     def see(self, dataset: str, source: str, fingerprint: str, content: str) -> None:
         """Note that a piece of a source now has another fingerprint and still the content with this digest."""
 
@@ -216,6 +237,21 @@ def committed_event(batch: Batch, identity: str) -> Event:
         "run": batch.run,
     }
     return Event(identity, "batch.committed", batch.dataset, payload, batch.created)
+
+
+def available_event(version: FeatureVersion, identity: str) -> Event:
+    """Return the event that announces a version of features just committed."""
+    payload = {
+        "version": version.id,
+        "view": version.view,
+        "definition": version.definition,
+        "rows": version.rows,
+        "columns": len(version.columns),
+        "partitions": len(version.partitions),
+        "batches": len(version.batches),
+        "run": version.run,
+    }
+    return Event(identity, "features.available", version.view, payload, version.created)
 
 
 def given_up(batch: Batch) -> ConflictError:

@@ -1,8 +1,8 @@
 """The catalog in a MongoDB: the networked implementation. No transaction is needed: whatever must be whole is one document.
 
-A batch and the event that announces it are one document. Numbers without gaps (of a dataset's batches, of the log) are the
-largest plus one, and a unique index lets only one of two writers have it: the other one looks again. So a number is not
-there before all the smaller ones are, and who reads in their order misses none.
+A batch, or a version of features, and the event that announces it are one document. Numbers without gaps (of a dataset's
+batches, of the log) are the largest plus one, and a unique index lets only one of two writers have it: the other one looks
+again. So a number is not there before all the smaller ones are, and who reads in their order misses none.
 """
 
 from __future__ import annotations
@@ -20,12 +20,23 @@ from engine.names import Secret, new_id
 from engine.stores import files, mongo
 from engine.stores.artifacts import Artifact
 from engine.stores.batches import Batch
-from engine.stores.catalog import Catalog, Event, Known, Memory, Reservation, RunRecord, committed_event, given_up
+from engine.stores.catalog import (
+    Catalog,
+    Event,
+    Known,
+    Memory,
+    Reservation,
+    RunRecord,
+    available_event,
+    committed_event,
+    given_up,
+)
+from engine.stores.features import FeatureVersion
 
 if TYPE_CHECKING:
     from engine.stores.mongo import Document
 
-_VERSION = 1
+_VERSION = 2
 _ATTEMPTS = 400  # of one of many writers that want the same number; the last ones wait 20 ms each
 _MANY = 10_000  # recipes or memories in one call
 
@@ -43,6 +54,11 @@ _INDEXES: dict[str, dict[str, dict[str, Any]]] = {
         "announced": {"keys": ["announced"], "partialFilterExpression": {"announced": False}},
     },
     "reservations": {"id": {"keys": ["id"], "unique": True}},
+    "features": {
+        "id": {"keys": ["id"], "unique": True},
+        "view": {"keys": ["view", "created", "id"]},
+        "announced": {"keys": ["announced"], "partialFilterExpression": {"announced": False}},
+    },
     "sightings": {"dataset": {"keys": ["dataset"]}},
     "log": {"offset": {"keys": ["offset"], "unique": True}, "topic": {"keys": ["topic", "offset"]}},
     "readers": {},
@@ -248,6 +264,50 @@ class MongoCatalog(Catalog):
         found = self._find("batches", query, sort=[("dataset", 1), ("sequence", 1)], hint="sequence")
         return [Batch.model_validate_json(one["record"]) for one in found]
 
+    def commit_features(self, version: FeatureVersion) -> FeatureVersion:
+        from pymongo.errors import DuplicateKeyError
+
+        done = version.model_copy(update={"created": round(time.time(), 3)})
+        document = {"_id": done.identity, "id": done.id, "view": done.view, "created": done.created}
+        event = {"event": new_id(), "announced": False}
+        with mongo.explained(self._uri, f"committing features of {version.view}"):
+            for there in self._find("features", {"_id": done.identity}):
+                return self._restored(there)
+            files.reached("catalog.begun")
+            try:
+                self._db["features"].insert_one(_sealed({**document, "record": done.model_dump_json(), **event}))
+            except DuplicateKeyError:  # another one has just committed the same
+                return self._restored(self._find("features", {"_id": done.identity})[0])
+            files.reached("catalog.committed")
+        return done
+
+    def _restored(self, document: Document) -> FeatureVersion:
+        found = FeatureVersion.model_validate_json(document["record"])
+        return found if found.retired is None else self._retired(document, found, None)
+
+    def _retired(self, document: Document, version: FeatureVersion, when: float | None) -> FeatureVersion:
+        """Change when a version was retired, and nothing that may have changed meanwhile."""
+        done = version.model_copy(update={"retired": when})
+        record = {"record": done.model_dump_json()}
+        changed = {**record, "seal": _seal({**document, **record})}
+        self._db["features"].update_one({"_id": document["_id"]}, {"$set": changed})
+        return done
+
+    def find_features(self, identity: str) -> FeatureVersion | None:
+        found = self._find("features", {"_id": identity})
+        return FeatureVersion.model_validate_json(found[0]["record"]) if found else None
+
+    def features(self, view: str | None = None) -> list[FeatureVersion]:
+        query = {} if view is None else {"view": view}
+        found = self._find("features", query, sort=[("view", 1), ("created", 1), ("id", 1)])
+        return [FeatureVersion.model_validate_json(one["record"]) for one in found]
+
+    def retire(self, versions: Iterable[str]) -> None:
+        found = self._find("features", {"id": {"$in": list(versions)}})
+        with mongo.explained(self._uri, "writing the catalog"):
+            for one in found:
+                self._retired(one, FeatureVersion.model_validate_json(one["record"]), round(time.time(), 3))
+
     def see(self, dataset: str, source: str, fingerprint: str, content: str) -> None:
         values = {"dataset": dataset, "source": source, "fingerprint": fingerprint, "digest": content}
         with mongo.explained(self._uri, "writing the catalog"):
@@ -257,13 +317,18 @@ class MongoCatalog(Catalog):
         return {one["source"]: (one["fingerprint"], one["digest"]) for one in self._find("sightings", {"dataset": dataset})}
 
     def outbox(self) -> list[Event]:
-        found = self._find("batches", {"announced": False}, sort=[("created", 1), ("event", 1)])
-        return [committed_event(Batch.model_validate_json(one["record"]), one["event"]) for one in found]
+        batches, versions = (self._find(name, {"announced": False}) for name in ("batches", "features"))
+        events = [
+            *(committed_event(Batch.model_validate_json(one["record"]), one["event"]) for one in batches),
+            *(available_event(FeatureVersion.model_validate_json(one["record"]), one["event"]) for one in versions),
+        ]
+        return sorted(events, key=lambda event: (event.created, event.id))
 
     def announced(self, events: Iterable[str]) -> None:
         query = {"announced": False, "event": {"$in": list(events)}}
         with mongo.explained(self._uri, "writing the catalog"):
-            self._db["batches"].update_many(query, {"$unset": {"announced": ""}})
+            for name in ("batches", "features"):
+                self._db[name].update_many(query, {"$unset": {"announced": ""}})
 
     def log(self, events: Sequence[Event]) -> None:
         log, by_id = self._db["log"], {event.id: event for event in events}

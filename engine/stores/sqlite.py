@@ -17,7 +17,18 @@ from engine.names import new_id
 from engine.stores import files
 from engine.stores.artifacts import Artifact
 from engine.stores.batches import Batch
-from engine.stores.catalog import Catalog, Event, Known, Memory, Reservation, RunRecord, committed_event, given_up
+from engine.stores.catalog import (
+    Catalog,
+    Event,
+    Known,
+    Memory,
+    Reservation,
+    RunRecord,
+    available_event,
+    committed_event,
+    given_up,
+)
+from engine.stores.features import FeatureVersion
 
 _SCHEMA = """
 CREATE TABLE memo (
@@ -34,6 +45,9 @@ CREATE TABLE batch (
 CREATE TABLE reservation (
     id TEXT PRIMARY KEY, dataset TEXT NOT NULL, key TEXT NOT NULL, created REAL NOT NULL, seal TEXT NOT NULL,
     UNIQUE (dataset, key));
+CREATE TABLE features (
+    id TEXT PRIMARY KEY, view TEXT NOT NULL, identity TEXT NOT NULL UNIQUE, created REAL NOT NULL, record TEXT NOT NULL,
+    seal TEXT NOT NULL);
 CREATE TABLE sighting (
     dataset TEXT NOT NULL, source TEXT NOT NULL, fingerprint TEXT NOT NULL, digest TEXT NOT NULL, seal TEXT NOT NULL,
     PRIMARY KEY (dataset, source)) WITHOUT ROWID;
@@ -52,7 +66,7 @@ CREATE TABLE run (
     summary TEXT NOT NULL, seal TEXT NOT NULL);
 """
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _DAMAGED = ("malformed", "not a database", "decode", "unsupported file format", "no such table", "no such column")
 _ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the latter for a message that names something spoilt
 _TIMEOUT = 30  # seconds that one process waits for another
@@ -241,6 +255,34 @@ class SqliteCatalog(Catalog):
         query = "SELECT * FROM batch WHERE ?1 IS NULL OR dataset = ?1 ORDER BY dataset, sequence"
         return [Batch.model_validate_json(row[-1]) for row in self._rows(query, "a batch", (dataset,))]
 
+    def commit_features(self, version: FeatureVersion) -> FeatureVersion:
+        with self._transaction() as connection:
+            found = self.find_features(version.identity)
+            if found is not None:
+                if found.retired is None:
+                    return found
+                done = found.model_copy(update={"retired": None})
+            else:
+                done = version.model_copy(update={"created": round(time.time(), 3)})
+                _insert(connection, "outbox", [available_event(done, new_id())])
+            _write_features(connection, done)
+        return done
+
+    def find_features(self, identity: str) -> FeatureVersion | None:
+        rows = self._rows("SELECT * FROM features WHERE identity = ?", "a version of features", (identity,))
+        return FeatureVersion.model_validate_json(rows[0][-1]) if rows else None
+
+    def features(self, view: str | None = None) -> list[FeatureVersion]:
+        query = "SELECT * FROM features WHERE ?1 IS NULL OR view = ?1 ORDER BY view, created, id"
+        return [FeatureVersion.model_validate_json(row[-1]) for row in self._rows(query, "a version of features", (view,))]
+
+    def retire(self, versions: Iterable[str]) -> None:
+        with self._transaction() as connection:
+            for identity in versions:
+                for row in self._rows("SELECT * FROM features WHERE id = ?", "a version of features", (identity,)):
+                    found = FeatureVersion.model_validate_json(row[-1])
+                    _write_features(connection, found.model_copy(update={"retired": round(time.time(), 3)}))
+
     def _rows(self, query: str, what: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Return rows without their seals, which come last and must be right."""
         rows = self._select(query, parameters)
@@ -302,7 +344,7 @@ class SqliteCatalog(Catalog):
                 yield f"{self._path}: its tables are not those that were made"
                 return
         changed = False
-        for table in ("memo", "batch", "reservation", "sighting", "outbox", "log", "reader", "run"):
+        for table in ("memo", "batch", "reservation", "features", "sighting", "outbox", "log", "reader", "run"):
             start = 1 if table == "log" else 0  # the offset comes before what is sealed
             rows = self._select(f"SELECT * FROM {table}")
             broken = sum(row[-1] != _seal(*row[start:-1]) for row in rows)
@@ -352,6 +394,11 @@ def _insert(connection: sqlite3.Connection, table: str, events: Sequence[Event])
     rows = [(event.id, event.topic, event.key, json.dumps(event.payload), event.created) for event in events]
     query = f"INSERT OR IGNORE INTO {table} (id, topic, key, payload, created, seal) VALUES (?,?,?,?,?,?)"
     connection.executemany(query, [(*row, _seal(*row)) for row in rows])
+
+
+def _write_features(connection: sqlite3.Connection, version: FeatureVersion) -> None:
+    row = (version.id, version.view, version.identity, version.created, version.model_dump_json())
+    connection.execute("INSERT OR REPLACE INTO features VALUES (?,?,?,?,?,?)", (*row, _seal(*row)))
 
 
 def _event(row: Sequence[Any]) -> Event:

@@ -5,7 +5,7 @@ import pytest
 from engine.bus import CatalogBus, announce
 from engine.stores import files
 from engine.stores.catalog import Event
-from tests.engine.stores.test_catalog import batch, committed
+from tests.engine.stores.examples import batch, committed
 
 
 def event(identity, topic="t"):

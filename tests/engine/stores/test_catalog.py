@@ -8,7 +8,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import count
 
 import pytest
 
@@ -17,47 +16,11 @@ from engine.errors import ConflictError
 from engine.graph import Task
 from engine.names import new_id
 from engine.stores.artifacts import Artifact
-from engine.stores.batches import Batch, BatchPartition, Piece, Reason
-from engine.stores.catalog import Catalog, Event, Memory, RunRecord
+from engine.stores.batches import Batch
+from engine.stores.catalog import Catalog, Memory, RunRecord
 from engine.stores.commit import StoredFile
 from tests.engine.stores.conftest import Open
-
-CLOCK = count(1)
-
-
-def memory(recipe: str = "r", contents: tuple[str, ...] = (), value: str = "1", label: str = "a", index: int = 0) -> Memory:
-    return Memory(recipe, contents, Artifact(value), label, index, "code", "{}", "run", float(next(CLOCK)))
-
-
-def committed(catalog: Catalog, one: Batch) -> Batch:
-    catalog.reserve(one.dataset, one.fingerprint, one.id)
-    return catalog.commit(one)
-
-
-def batch(fingerprint: str = "f", dataset: str = "d", **more: object) -> Batch:
-    partition = BatchPartition(
-        number=0,
-        source="a.csv",
-        fingerprint=fingerprint,
-        rows_in=10,
-        loaded=Piece(path="raw/a.parquet", digest="x", bytes=100, rows=9),
-        reasons=(Reason(check="not_null: a", rows=1, first=7, on_fail="quarantine"),),
-        columns=(("a", "Int64"), ("b", ["List", "String"])),
-    )
-    return Batch(
-        **{
-            "id": new_id(),
-            "dataset": dataset,
-            "fingerprint": fingerprint,
-            "definition": "x",
-            "partitions": (partition,),
-            **more,
-        }
-    )
-
-
-def event(identity: str, topic: str = "t", **payload: object) -> Event:
-    return Event(identity, topic, "key", payload, 1.5)
+from tests.engine.stores.examples import batch, committed, event, memory, version
 
 
 def check_a_new_catalog_knows_nothing(opened: Open) -> None:
@@ -67,6 +30,7 @@ def check_a_new_catalog_knows_nothing(opened: Open) -> None:
     assert (catalog.origin("0"), catalog.uses("0"), list(catalog.remembered())) == (None, [], [])
     assert (catalog.batches(), catalog.batches("d"), catalog.reservations(), catalog.seen("d")) == ([], [], [], {})
     assert (catalog.outbox(), catalog.logged("t", 0, 10), catalog.offset("g", "t")) == ([], [], 0)
+    assert (catalog.features(), catalog.features("v")) == ([], [])
     assert (catalog.runs(), catalog.run("0")) == ([], None)
     assert catalog.check() == []
 
@@ -77,6 +41,7 @@ def check_asking_for_nothing_is_answered(opened: Open) -> None:
     catalog.forget([])
     catalog.announced([])
     catalog.log([])
+    catalog.retire([])
     assert catalog.known([]) == {}
 
 
@@ -341,13 +306,15 @@ def check_it_survives_being_closed(opened: Open) -> None:
     catalog.remember([kept])
     catalog.reserve("d", "left", left := new_id())
     done = committed(catalog, batch())
+    features = catalog.commit_features(version())
     catalog.log([event("1")])
     catalog.save_run(record := RunRecord("1", "p", "done", 1.0, 2.0, {"a": [1, None], "$b.c": 0.1}))
     catalog.close()
     catalog.close()
     again = opened()
     assert (again.known(["r"]), again.uses("x")) == ({"r": {kept.memo: kept.artifact}}, [kept])
-    assert (again.batches(), [one.id for one in again.reservations()], len(again.outbox())) == ([done], [left], 1)
+    assert (again.batches(), [one.id for one in again.reservations()], len(again.outbox())) == ([done], [left], 2)
+    assert again.features() == [features]
     assert ([one.id for _, one in again.logged("t", 0, 9)], again.runs()) == (["1"], [record])
 
 
@@ -378,6 +345,8 @@ def check_text_is_text_whatever_is_in_it(opened: Open) -> None:
     catalog.reserve(hostile, hostile, hostile)
     done = committed(catalog, batch(hostile, hostile, id=hostile))
     catalog.see(hostile, hostile, hostile, hostile)
+    features = catalog.commit_features(version(hostile, hostile, id=hostile))
+    assert catalog.features(hostile) == [features]
     catalog.log([event(hostile, hostile, **{hostile: hostile})])
     assert (catalog.history(hostile), catalog.uses(hostile)) == ([kept], [kept])
     assert (catalog.batches(hostile), catalog.seen(hostile)) == ([done], {hostile: (hostile, hostile)})
@@ -388,6 +357,7 @@ def check_a_catalog_that_is_in_use_is_sound(opened: Open) -> None:
     catalog = opened()
     catalog.remember([memory()])
     committed(catalog, batch())
+    catalog.commit_features(version())
     catalog.save_run(RunRecord("1", "p", "done", 1.0))
     assert catalog.check() == []
 

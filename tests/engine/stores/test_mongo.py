@@ -14,7 +14,7 @@ from engine.stores import mongo
 from engine.stores.catalog import RunRecord
 from engine.stores.mongo_catalog import MongoCatalog
 from engine.stores.mongo_raw import MongoRaw
-from tests.engine.stores.test_catalog import batch, committed, event, memory
+from tests.engine.stores.examples import batch, committed, event, memory
 
 PASSWORD = "pa55:w0rd"
 

@@ -11,7 +11,7 @@ from engine.errors import Corrupt, HostError, LevadaError
 from engine.names import new_id
 from engine.stores.catalog import RunRecord
 from engine.stores.sqlite import SqliteCatalog
-from tests.engine.stores.test_catalog import batch, committed, event, memory
+from tests.engine.stores.examples import batch, committed, event, memory
 
 
 @pytest.fixture
