@@ -21,6 +21,7 @@ COMMANDS = {
     **dict.fromkeys(("run", "ingest", "plan", "plugins", "schema", "runs", "lineage"), "commands"),
     **dict.fromkeys(("batches", "show", "quarantine", "events"), "batches"),
     **dict.fromkeys(("fsck", "gc"), "upkeep"),
+    "assess": "assess",
 }
 """The commands, and the module in which each is."""
 
