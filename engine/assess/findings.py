@@ -101,7 +101,7 @@ def _missing(profile: Profile) -> Iterator[Finding]:
 def _types(profile: Profile, name: str) -> Iterator[Finding]:
     types = profile.types(name)
     if len(types) > 1:
-        entries = profile.of("column", name).filter(pl.col("text") != "Null")
+        entries = profile.of("column", name).filter(pl.col("text") != "Null", pl.col("count") > 0)
         both_numbers = all(one.startswith(("Int", "UInt", "Float")) for one in types)
         advice = "declare its type where it is extracted (dtypes)"
         yield Finding(

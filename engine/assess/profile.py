@@ -47,7 +47,7 @@ class Profile:
 
     def types(self, column: str) -> list[str]:
         """Return the types that a column has in its files, but for those in which it has no value."""
-        return sorted(set(self.of("column", column)["text"]) - {"Null"})
+        return sorted(set(self.of("column", column).filter(pl.col("count") > 0)["text"]) - {"Null"})
 
     def values(self, column: str) -> int:
         """Return in how many rows a column has a value."""

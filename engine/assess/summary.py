@@ -96,8 +96,8 @@ def _added(rows: pl.DataFrame) -> pl.DataFrame:
     first, last = pl.struct("file", "row"), pl.struct(file="last_file", row="last_row")
     ordered = rows.group_by(*_NAME).agg(
         pl.col("count").sum(),
-        first.sort_by("file", "row").first().alias("first"),
-        last.sort_by("last_file", "last_row").last().alias("last"),
+        first.sort_by("file", "row", nulls_last=True).first().alias("first"),
+        last.sort_by("last_file", "last_row", nulls_last=False).last().alias("last"),
     )
     return ordered.select(
         *_NAME,
@@ -229,4 +229,5 @@ def _formed(counted: pl.LazyFrame, column: pl.Expr, what: str) -> pl.LazyFrame:
 
 
 def _placed(counted: pl.DataFrame, source: str) -> pl.DataFrame:
-    return counted.with_columns(pl.lit(source).alias("file"), pl.lit(source).alias("last_file")).select(list(SCHEMA))
+    place = pl.when(pl.col("row").is_not_null()).then(pl.lit(source))  # what is said of no rows is said of no place
+    return counted.with_columns(place.alias("file"), place.alias("last_file")).select(list(SCHEMA))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import reduce
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -42,14 +43,13 @@ def kinds(found):
     return {(one.kind, one.columns) for one in found}
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(ROWS, st.lists(st.integers(0, 30), max_size=4), st.randoms(use_true_random=False))
 def test_any_partitioning_merged_in_any_order_gives_the_summary_of_the_whole(rows, cuts, random):
     frame = framed(rows)
     bounds = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
-    parts = [summarize(frame[a:b].lazy(), "f", ["t"]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [summarize(frame[a:b].lazy(), "f", ["t"]) for a, b in pairwise(bounds)]
     random.shuffle(parts)
-    # columns of no rows have no first row: what an empty part says of types is that they are there
     assert_frame_equal(reduce(merge, parts, SCHEMA.to_frame()), summarize(frame.lazy(), "f", ["t"]))
 
 
