@@ -23,10 +23,10 @@ from engine.config.spec import PipelineSpec
 from engine.errors import DataError, LevadaError, unknown
 from engine.execute import Execution, Outcome, Watcher, execute
 from engine.graph import Graph, Task
-from engine.ingestion import Ingested, ingest, plan_dataset
+from engine.ingestion import Ingested, foreseen, plan_dataset
 from engine.ingestion.replay import chains
 from engine.registry import describe
-from engine.runs import Stores, opened, workers_of
+from engine.runs import Stores, ingest_pipeline, opened, workers_of
 from engine.schemas import schema_of
 from engine.stages.transform import apply_steps
 from engine.stores.artifacts import plain
@@ -66,24 +66,21 @@ class _Plan:
 def assess_pipeline(spec: PipelineSpec, names: Sequence[str] | None = None, *, watchers: Sequence[Watcher] = ()) -> Assessment:
     """Assess the datasets of a pipeline, all or those named; what their sources have anew is ingested first.
 
-    Raises ``UnknownName`` for a dataset that the pipeline does not have, what is wrong with a source, ``Interrupted`` on
-    Ctrl-C. A dataset of which a partition can not be had is left out, and its error is among ``errors``.
+    Raises ``UnknownName`` for a dataset that the pipeline does not have, ``Interrupted`` on Ctrl-C. What could not be
+    ingested or assessed is among ``errors``; what is there is assessed all the same.
     """
     wanted = list(spec.datasets) if names is None else list(dict.fromkeys(names))
     for name in wanted:
         if name not in spec.datasets:
             raise unknown("dataset", name, spec.datasets, where="datasets")
-    executions, errors, found = [], list[LevadaError](), []
+    brought = ingest_pipeline(spec, wanted, watchers=watchers)
+    executions, errors, found = list[Execution](), list(brought.errors), list[dict[str, Any]]()
     with opened(spec.store) as stores, workers_of(spec, watchers) as workers, spec.origin.placed():
-        planned = [plan_dataset(name, spec.datasets[name], stores.files, stores.catalog) for name in wanted]
-        ingested = ingest(
-            planned, stores.files, stores.catalog, stores.bus, workers, run="", keep_going=spec.keep_going, watchers=watchers
-        )
-        for one in ingested:
-            if failures := one.failures():
-                errors += failures
+        for name in wanted:
+            ingested = _there(spec, name, stores)
+            if ingested is None:
                 continue
-            plan = _plan(one, spec.datasets[one.name].key)
+            plan = _plan(ingested, spec.datasets[name].key)
             execution = execute(
                 plan.graph,
                 stores.files,
@@ -97,8 +94,19 @@ def assess_pipeline(spec: PipelineSpec, names: Sequence[str] | None = None, *, w
             if failed := execution.failures():
                 errors += [error for _, error in failed]
                 continue
-            found.append(_read(spec, one, plan, execution, stores))
+            found.append(_read(spec, ingested, plan, execution, stores))
     return Assessment({"pipeline": spec.name, "datasets": found}, executions, errors)
+
+
+def _there(spec: PipelineSpec, name: str, stores: Stores) -> Ingested | None:
+    """Return what is there of a dataset; None if that is nothing, or not all of it, for which ingestion has an error."""
+    try:
+        planned = plan_dataset(name, spec.datasets[name], stores.files, stores.catalog, look=True)
+    except LevadaError:
+        return None  # ingestion has met it before, and kept it
+    found = foreseen(planned, stores.files)
+    whole = all(one.partition.source in found.outcomes for one in found.held)
+    return found if found.held and whole else None
 
 
 def _plan(ingested: Ingested, key: Sequence[str]) -> _Plan:

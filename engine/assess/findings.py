@@ -216,7 +216,10 @@ def _numbers(profile: Profile, name: str, key: Sequence[str]) -> Iterator[Findin
 
 
 def _outliers(numbers: pl.DataFrame, name: str, middle: float, mad: float, box: tuple[float, float]) -> Iterator[Finding]:
-    """Tell of few values that both the quartiles and the MAD call far: from 10 quartile distances on, a likely mistake."""
+    """Tell of few values that both the quartiles and the MAD call far.
+
+    Likely mistakes are those beyond 10 quartile distances that lie alone: twice as far out as any that are not.
+    """
     value, total, spread = pl.col("number"), int(numbers["count"].sum()), box[1] - box[0]
     for severity, times in (("warning", 10), ("note", 3)):
         far = (value < box[0] - times * spread) | (value > box[1] + times * spread)
@@ -225,6 +228,9 @@ def _outliers(numbers: pl.DataFrame, name: str, middle: float, mad: float, box: 
         if not 0 < count <= 0.005 * total:
             continue
         inside = numbers.filter(~far)
+        gap = (outside["number"] - middle).abs().min(), (inside["number"] - middle).abs().max()
+        if severity == "warning" and float(gap[0]) < 2 * float(gap[1]):  # type: ignore[arg-type]
+            continue  # a tail that thins out is no mistake
         blur = 0.006 if (inside["text"] == BUCKET).any() else 0.0
         bounds = {"min": inside["number"][0], "max": inside["number"][-1]}
         limits = {"min": bounds["min"] - blur * abs(bounds["min"]), "max": bounds["max"] + blur * abs(bounds["max"])}

@@ -12,7 +12,7 @@ import yaml
 from engine.assessment import assess_pipeline
 from engine.cli import run as levada
 from engine.config.compose import load
-from engine.errors import UnknownName
+from engine.errors import LevadaError, UnknownName
 
 DATA = Path(__file__).parents[2] / "data"
 APPEND = ("    key: [id]\n", "    key: [id]\n    mode: append\n")
@@ -105,6 +105,47 @@ def test_planted_defects_are_found_where_they_are_and_what_is_proposed_can_be_pa
     assert settled.proposals["shapes"] == {"expect": [], "prepare": [], "prepare_after": []}
     run = shapes.run()
     assert not {"unit", "told"} & set(run.features().collect_schema().names())
+
+
+def test_the_wind_that_never_blew_is_found_in_the_weather_and_set_aside(tmp_path):
+    spec = load(["pipeline=flights", f"data={DATA}", f"store.root={tmp_path}"])
+    found = assess_pipeline(spec, ["weather"])
+    warnings = {name: one for name, one in of(found).items() if one["severity"] == "warning"}
+    assert set(warnings) == {("constant", "year"), ("missing", "wind_gust"), ("outliers", "wind_speed")}
+    wind = warnings[("outliers", "wind_speed")]
+    assert (wind["count"], wind["examples"][0]["value"], wind["examples"][0]["row"]) == (1, "1048.36", 1010)
+    (rule,) = found.proposals["weather"]["expect"]
+    assert (rule["use"], rule["column"], rule["min"]) == ("between", "wind_speed", 0)
+    assert 42 < rule["max"] < 43
+
+
+def test_two_months_of_flights_have_no_defect_but_a_constant_year(tmp_path):
+    path = f"datasets.flights.extract.path='{DATA}/nycflights13/flights/2013-0[12].csv.gz'"
+    found = assess_pipeline(load(["pipeline=flights", f"data={DATA}", f"store.root={tmp_path}", path]), ["flights"])
+    assert {name for name, one in of(found).items() if one["severity"] != "note"} == {("constant", "year")}
+    assert found.summary["datasets"][0]["batches"] == 2
+
+
+def test_what_is_there_is_assessed_when_a_new_file_can_not_be_ingested(shapes):
+    shapes.pipeline(APPEND)
+    assess_pipeline(shapes.load())
+    shapes.write("data/shapes-3.csv", b"")
+    found = assess_pipeline(shapes.load())
+    assert found.summary["datasets"][0]["rows"] == 60
+    with pytest.raises(LevadaError, match="shapes-3"):
+        found.raise_failure()
+
+
+def test_rows_behind_quarantined_ones_keep_the_numbers_of_their_source(shapes):
+    lines = shapes.rows(1, 40).splitlines()
+    lines[2] = lines[2].rsplit(",", 1)[0] + ","  # no kind: to quarantine
+    lines[31] = lines[30]
+    shapes.pipeline(
+        ("shapes-*.csv", "one.csv"), ("    prepare:\n", "    expect: [{use: not_null, columns: [kind]}]\n    prepare:\n")
+    )
+    shapes.write("data/one.csv", "\n".join(lines) + "\n")
+    found = of(assess_pipeline(shapes.load()))
+    assert [example["row"] for example in found[("key_repeated", "id")]["examples"]] == [30, 31]
 
 
 def test_a_dataset_that_is_not_there_is_refused_with_the_nearest_name(shapes):
