@@ -17,7 +17,7 @@ import polars as pl
 from engine.assess import drift, findings, propose, relations
 from engine.assess.findings import Finding
 from engine.assess.profile import Profile
-from engine.assess.summary import merge
+from engine.assess.summary import tidy
 from engine.compile import code_of, used
 from engine.config.spec import PipelineSpec
 from engine.errors import DataError, LevadaError, unknown
@@ -32,6 +32,7 @@ from engine.stages.transform import apply_steps
 from engine.stores.artifacts import plain
 
 _FAN_IN = 32  # summaries that one task merges
+_ALONE = ["key", "row", "sample", "missing"]  # what is large and not compared between batches
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -163,9 +164,8 @@ def _read(spec: PipelineSpec, ingested: Ingested, plan: _Plan, execution: Execut
     whole, batches = summary(plan.whole), [summary(one) for one in plan.batches]
     found = findings.examine(whole, key)
     if len(batches) > 1:
-        earlier = batches[0]
-        for one in batches[1:-1]:
-            earlier = merge(earlier, one)
+        compared = pl.col("what").is_in(_ALONE).not_()
+        earlier = tidy(pl.concat([one.filter(compared) for one in batches[:-1]]))
         found += [*drift.compare(earlier, batches[-1]), *drift.trends(batches, key)]
     sample = relations.sample_of(whole, schema_of(ingested.content.columns))
     found = findings.ordered([*found, *relations.correlated(sample, key), *_leaks(spec, name, sample)])

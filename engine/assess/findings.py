@@ -9,7 +9,7 @@ from typing import Any, Literal
 import polars as pl
 
 from engine.assess.profile import Example, Profile, examples_of
-from engine.assess.summary import BUCKET
+from engine.assess.summary import BUCKET, CODE
 
 Severity = Literal["error", "warning", "note"]
 _ORDER = ("error", "warning", "note")
@@ -130,7 +130,7 @@ def _formats(profile: Profile, name: str) -> Iterator[Finding]:
         shown = _few(entries.filter(pl.col("text") == "blank"))
         yield Finding("warning", "blank", (name,), "blank text that is not missing", advice, blank, total, shown)
     rest = sum(counts.values())
-    if not rest:
+    if not rest or CODE in counts:
         return
     times = {text: count for text, count in counts.items() if text.startswith(("date", "time"))}
     numbers = {text: count for text, count in counts.items() if text.startswith("number")}
@@ -168,7 +168,10 @@ def _levels(profile: Profile, name: str) -> Iterator[Finding]:
         count = int(other["count"].sum()) or int(groups["count"].min())  # type: ignore[arg-type]
         message = f"the same but for case and blanks: {spelled[:200]}"
         advice = "spell each level in one way"
-        yield Finding("warning", "variants", (name,), message, advice, count, profile.values(name), _few(groups))
+        tidied = pl.col("text").str.strip_chars().str.replace_all(r"\s+", " ")
+        chosen = groups.sort(["count", "text"], descending=[True, False]).unique("plain", keep="first", maintain_order=True)
+        detail = {"spelling": dict(chosen.sort("plain").select("plain", tidied).iter_rows())}
+        yield Finding("warning", "variants", (name,), message, advice, count, profile.values(name), _few(groups), detail)
 
 
 def _constant(profile: Profile, name: str) -> Iterator[Finding]:

@@ -31,15 +31,11 @@ def propose(findings: Sequence[Finding], known: Mapping[str, Sequence[str]] | No
         if one.severity == "warning"
     ]
     prepare: list[dict[str, Any]] = []
-    for kind, step in (("variants", "normalize_text"), ("numbers_mixed", "parse_number")):
-        if kind in columns:
-            prepare.append({"use": step, "columns": columns[kind]})
-    times = [one.columns[0] for one in by.get("dates_as_text", []) if any("-" in text for text in one.detail["formats"])]
-    if times:
-        prepare.append({"use": "parse_time", "columns": times})
-    numbers = [one.columns[0] for one in by.get("numbers_as_text", []) if "number" in one.detail["formats"]]
-    if numbers:
-        prepare.append({"use": "cast", "columns": dict.fromkeys(numbers, "Float64")})
+    prepare += [{"use": "normalize_text", "columns": list(one.columns), **one.detail} for one in by.get("variants", [])]
+    if blank := [name for name in columns.get("blank", []) if name not in columns.get("variants", [])]:
+        prepare.append({"use": "normalize_text", "columns": blank})
+    for one in [*by.get("dates_as_text", []), *by.get("dates_mixed", []), *by.get("numbers_as_text", [])]:
+        prepare += _parsed(one)
     # what key columns are is the pipeline's own business: whole rows that are equal are safe to drop, rows of one key are not
     if "rows_repeated" in by:
         prepare.append({"use": "deduplicate"})
@@ -52,6 +48,27 @@ def propose(findings: Sequence[Finding], known: Mapping[str, Sequence[str]] | No
         "prepare": [step for step in prepare if step["use"] in known["transformer"]],
         "prepare_after": after,
     }
+
+
+_WRITTEN = {"date 2013-01-31": "%Y-%m-%d", "date 31.01.2013": "%d.%m.%Y"}
+"""The formats that can be read in one way only: in 01/02/2013 either may be the month."""
+
+
+def _parsed(finding: Finding) -> list[dict[str, Any]]:
+    """Return the step that reads a column of text; none where some of it could not be read."""
+    formats, columns = sorted(finding.detail["formats"]), list(finding.columns)
+    if not finding.detail["pure"]:
+        return []
+    if all(one in _WRITTEN for one in formats):
+        written = [_WRITTEN[one] for one in formats]
+        return [{"use": "parse_time", "columns": columns, "format": written[0] if len(written) == 1 else written}]
+    if formats == ["time 2013-01-31T10:00:00"]:
+        return [{"use": "parse_time", "columns": columns, "time_zone": "UTC"}]
+    if formats == ["number"]:
+        return [{"use": "cast", "columns": dict.fromkeys(columns, "Float64")}]
+    if formats == ["number with a comma"]:
+        return [{"use": "parse_number", "columns": columns, "decimal": ","}]
+    return []
 
 
 def text_of(proposals: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> str:

@@ -43,14 +43,18 @@ _GAMMA = 1.01
 _CELL = 200  # characters of a cell that count
 _SORTED = ("key", "row", "sample")  # their text begins with their hash
 
+CODE = "digits after a zero"
+"""The format of codes such as 00501, which are no numbers."""
+
 FORMATS = {
     "blank": r"^\s*$",
-    "number": r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$",
-    "number with a comma": r"^\s*[+-]?\d+,\d+\s*$",
-    "date 2013-01-31": r"^\s*\d{4}-\d{2}-\d{2}\s*$",
-    "time 2013-01-31T10:00:00": r"^\s*\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?\s*$",
-    "date 31.01.2013": r"^\s*\d{1,2}\.\d{1,2}\.\d{4}\s*$",
-    "date 01/31/2013": r"^\s*\d{1,2}/\d{1,2}/\d{4}\s*$",
+    CODE: r"^0\d+$",
+    "number": r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$",
+    "number with a comma": r"^[+-]?\d+,\d+$",
+    "date 2013-01-31": r"^\d{4}-\d{2}-\d{2}$",
+    "time 2013-01-31T10:00:00": r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$",
+    "date 31.01.2013": r"^\d{1,2}\.\d{1,2}\.\d{4}$",
+    "date 01/31/2013": r"^\d{1,2}/\d{1,2}/\d{4}$",
 }
 """What texts are taken for, the first that matches; else ``text``."""
 

@@ -18,7 +18,7 @@ from engine.assess.profile import Example, Profile
 from engine.assess.propose import propose, text_of
 from engine.assess.summary import NUMBERS, SCHEMA, merge, summarize
 from engine.plugin import ROW
-from engine.registry import names
+from engine.registry import build, names
 
 ROWS = st.lists(
     st.tuples(
@@ -179,6 +179,35 @@ def test_a_column_that_gives_the_target_away_is_found_and_a_good_feature_is_not(
     )
     assert kinds(relations.leaking(rows, "late", dropped=[], key=["id"])) == {("leak", ("delay",)), ("leak", ("word",))}
     assert kinds(relations.leaking(rows, "late", dropped=["delay"], key=["id"])) == {("leak", ("word",))}
+
+
+def test_what_is_proposed_for_texts_can_be_applied_and_settles_them():
+    rows = pl.DataFrame(
+        {
+            "spelt": ["north", "North ", "south", "NORTH", "north"],
+            "blank": ["a", "  ", "b", "c", "d"],
+            "two": ["2013-01-31", "31.01.2013", "2013-02-28", "2013-03-01", "2013-03-02"],
+            "comma": ["1,5", "2,5", "3,25", "4,0", "7,5"],
+            "number": ["1", "2.5", "3", "4", "5e3"],
+            "time": ["2013-01-31T10:00:00Z", "2013-01-31T11:00:00Z", "2013-01-31 12:00", "2013-02-01T10:00:00Z", None],
+        }
+    )
+    steps = propose(examine(summary(rows), []))["prepare"]
+    assert [step["use"] for step in steps].count("parse_time") == 2
+    frame = rows.lazy()
+    for step in steps:
+        frame = build("transformer", step).apply(frame)
+    after = frame.collect()
+    assert after["spelt"].to_list() == ["north", "north", "south", "north", "north"]
+    assert after["blank"].null_count() == 1
+    assert after["comma"].to_list() == [1.5, 2.5, 3.25, 4.0, 7.5]
+    assert after["two"][0] == after["two"][1]
+    assert (after.schema["number"], after.schema["time"]) == (pl.Float64, pl.Datetime("us", "UTC"))
+    assert propose(examine(summary(after), []))["prepare"] == []
+
+
+def test_codes_with_leading_zeros_are_no_numbers():
+    assert examine(summary({"zip": ["00501", "10001", "90210", "60601"]}), []) == []
 
 
 def test_only_steps_that_exist_are_proposed():
