@@ -218,3 +218,10 @@ def test_only_steps_that_exist_are_proposed():
     assert [step["use"] for step in with_it["prepare"]] == ["normalize_text", "drop"]
     assert all(step["use"] in names("transformer") for step in propose(found)["prepare"])
     assert text_of({"d": propose([])}) == "# nothing to propose"
+
+
+def test_a_column_of_two_types_is_an_error_and_its_sample_is_of_the_type_that_holds_both():
+    both = merge(summary({"x": [1, 2, 3], "n": [1, 2, 3]}), summary({"x": ["u", "v"], "n": [1.5, 2.5]}, source="g.csv"))
+    assert {one.columns: one.severity for one in examine(both, []) if one.kind == "types"} == {("x",): "error", ("n",): "note"}
+    sample = relations.sample_of(both, pl.Schema({"x": pl.String(), "n": pl.Float64()}))
+    assert sorted(sample["x"]) == ["1", "2", "3", "u", "v"]
