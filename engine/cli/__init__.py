@@ -22,6 +22,7 @@ COMMANDS = {
     **dict.fromkeys(("batches", "show", "quarantine", "events"), "batches"),
     "features": "features",
     **dict.fromkeys(("fsck", "gc"), "upkeep"),
+    "assess": "assess",
 }
 """The commands, and the module in which each is."""
 

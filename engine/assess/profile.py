@@ -1,0 +1,98 @@
+"""Reads a summary: what it says of each column, as numbers and rows to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from engine.assess.summary import KEPT, SEPARATOR
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row to look at: its file, its number there, and the value it is shown for."""
+
+    file: str
+    row: int
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A summary and its questions."""
+
+    summary: pl.DataFrame
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.count("column", column="")
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns in alphabetical order."""
+        return sorted(name for name in self.of("column")["column"].unique() if name)
+
+    def of(self, what: str, column: str | None = None) -> pl.DataFrame:
+        """Return the entries of a kind, of one column or of all."""
+        asked = pl.col("what") == what
+        return self.summary.filter(asked if column is None else asked & (pl.col("column") == column))
+
+    def count(self, what: str, column: str = "", text: Sequence[str] | None = None) -> int:
+        """Return how many rows the entries of a kind are about."""
+        found = self.of(what, column)
+        return int((found if text is None else found.filter(pl.col("text").is_in(list(text))))["count"].sum())
+
+    def types(self, column: str) -> list[str]:
+        """Return the types that a column has in its files, but for those in which it has no value."""
+        return sorted(set(self.of("column", column).filter(pl.col("count") > 0)["text"]) - {"Null"})
+
+    def values(self, column: str) -> int:
+        """Return in how many rows a column has a value."""
+        return self.count("column", column) - self.count("null", column)
+
+    def levels(self, column: str) -> pl.DataFrame | None:
+        """Return ``text`` and ``count`` of the levels of a text column, None where there are too many to keep."""
+        found = self.of("level", column)
+        return found if found.height < KEPT["level"] else None
+
+    def numbers(self, column: str) -> pl.DataFrame:
+        """Return ``number`` and ``count`` of a column, in order, with ``share``: the part of rows up to there."""
+        found = self.of("number", column).sort("number")
+        return found.with_columns((pl.col("count").cum_sum() / pl.col("count").sum()).alias("share"))
+
+    def quantile(self, column: str, q: float) -> float | None:
+        """Return the smallest number that at least a share ``q`` of the numbers does not exceed."""
+        reached = self.numbers(column).filter(pl.col("share") >= q - 1e-12)
+        return float(reached["number"][0]) if reached.height else None
+
+    def repeated(self, what: str) -> tuple[int, bool, list[Example]]:
+        """Return how many rows have a key (or all values: ``row``) seen before, whether that is an estimate, examples."""
+        found = self.of(what)
+        twice = found.filter(pl.col("count") > 1)
+        surplus = int((twice["count"] - 1).sum())
+        estimated = found.height >= KEPT[what]
+        if estimated:  # the kept ones are those with hashes up to the largest of them
+            surplus = round(surplus * 2**64 / (int(found["text"].max()) + 1))  # type: ignore[arg-type]
+        few = twice.sort("file", "row").head(2)
+        pairs = zip(few["file"], few["row"], few["last_file"], few["last_row"], strict=True)
+        return surplus, estimated, [Example(*one) for file, row, last, at in pairs for one in ((file, row), (last, at))]
+
+    def patterns(self) -> list[tuple[tuple[str, ...], int, Example]]:
+        """Return which columns are missing together, with counts and the first row, most frequent first."""
+        found = self.of("missing").sort(["count", "text"], descending=[True, False])
+        return [
+            (tuple(text.split(SEPARATOR)), count, Example(file, row))
+            for text, count, file, row in found.select("text", "count", "file", "row").iter_rows()
+        ]
+
+
+def examples_of(entries: pl.DataFrame, value: str = "text", most: int = 3) -> list[Example]:
+    """Return the first rows of entries, most frequent entries first."""
+    few = entries.sort(["count", "file", "row"], descending=[True, False, False]).head(most)
+    return [
+        Example(file, row, f"{shown:g}" if isinstance(shown, float) else str(shown))
+        for file, row, shown in few.select("file", "row", value).iter_rows()
+    ]
