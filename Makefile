@@ -26,6 +26,7 @@ test: lint type  ## lint, types and all tests, below five minutes
 
 soak: $(TOOLS)  ## the long tests
 	$(BIN)/python -m pytest -m soak
+	LEVADA_EXAMPLES=500 $(BIN)/python -m pytest -m "not soak and not service" -n logical tests/plugins tests/engine
 
 lint: $(TOOLS)  ## style and the rules of imports
 	$(BIN)/ruff check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir, closing, contextmanager
@@ -22,7 +23,11 @@ from engine.stores.sqlite import SqliteCatalog
 from tests import servers
 
 settings.register_profile(  # other processes share the cores: slow is no fault
-    "steady", deadline=None, database=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+    "steady",
+    deadline=None,
+    database=None,
+    max_examples=int(os.environ.get("LEVADA_EXAMPLES", "25")),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("steady")
 

@@ -135,4 +135,9 @@ def _client(executor: Executor, note: Callable[[str], None]) -> Iterator[Client]
         Client(cluster, set_as_default=False) as client,
     ):
         note(f"dashboard at {cluster.dashboard_link}")
-        yield client
+        nanny = logging.getLogger("distributed.nanny")
+        nanny.setLevel(logging.ERROR)
+        try:
+            yield client
+        finally:
+            nanny.setLevel(logging.CRITICAL)  # Ctrl-C reaches workers, too: that one ends while it is told to end is no news
