@@ -110,7 +110,7 @@ def _types(profile: Profile, name: str) -> Iterator[Finding]:
             (name,),
             f"is {' in some files, '.join(types)} in others",
             advice,
-            int(entries["count"].min()),  # type: ignore[arg-type]
+            int(entries["count"].min()),  # type: ignore[arg-type]  # a number
             int(entries["count"].sum()),
             _few(entries),
         )
@@ -165,7 +165,7 @@ def _levels(profile: Profile, name: str) -> Iterator[Finding]:
         same = groups.sort("plain", "text").group_by("plain", maintain_order=True).agg(pl.col("text"))["text"]
         spelled = "; ".join(" / ".join(f"'{text}'" for text in texts) for texts in same)
         other = groups.filter(~main)
-        count = int(other["count"].sum()) or int(groups["count"].min())  # type: ignore[arg-type]
+        count = int(other["count"].sum()) or int(groups["count"].min())  # type: ignore[arg-type]  # a number
         message = f"the same but for case and blanks: {spelled[:200]}"
         advice = "spell each level in one way"
         tidied = pl.col("text").str.strip_chars().str.replace_all(r"\s+", " ")
@@ -179,7 +179,7 @@ def _constant(profile: Profile, name: str) -> Iterator[Finding]:
     total = profile.values(name)
     if not entries.height or total < 2:
         return
-    top, count = entries.sort("count", descending=True).row(0, named=True), int(entries["count"].max())  # type: ignore[arg-type]
+    top, count = entries.sort("count", descending=True).row(0, named=True), int(entries["count"].max())  # type: ignore[arg-type]  # a number
     value = top["text"] if top["number"] is None else f"{top['number']:g}"
     if count == total:
         missing = profile.count("null", name)
@@ -232,7 +232,7 @@ def _outliers(numbers: pl.DataFrame, name: str, middle: float, mad: float, box: 
             continue
         inside = numbers.filter(~far)
         gap = (outside["number"] - middle).abs().min(), (inside["number"] - middle).abs().max()
-        if severity == "warning" and float(gap[0]) < 2 * float(gap[1]):  # type: ignore[arg-type]
+        if severity == "warning" and float(gap[0]) < 2 * float(gap[1]):  # type: ignore[arg-type]  # a number
             continue  # a tail that thins out is no mistake
         blur = 0.006 if (inside["text"] == BUCKET).any() else 0.0
         bounds = {"min": inside["number"][0], "max": inside["number"][-1]}

@@ -75,7 +75,7 @@ class Profile:
         surplus = int((twice["count"] - 1).sum())
         estimated = found.height >= KEPT[what]
         if estimated:  # the kept ones are those with hashes up to the largest of them
-            surplus = round(surplus * 2**64 / (int(found["text"].max()) + 1))  # type: ignore[arg-type]
+            surplus = round(surplus * 2**64 / (int(found["text"].max()) + 1))  # type: ignore[arg-type]  # a number
         few = twice.sort("file", "row").head(2)
         pairs = zip(few["file"], few["row"], few["last_file"], few["last_row"], strict=True)
         return surplus, estimated, [Example(*one) for file, row, last, at in pairs for one in ((file, row), (last, at))]

@@ -53,7 +53,7 @@ def leaking(sample: pl.DataFrame, target: str, *, dropped: Sequence[str], key: S
     if rows.height < 30 or classes < 2:
         return []
     tops = rows[target].value_counts()["count"]
-    base = int(tops.max()) / rows.height  # type: ignore[arg-type]
+    base = int(tops.max()) / rows.height  # type: ignore[arg-type]  # a number
     if base > 0.95 and not rows.schema[target].is_numeric():
         return []
     advice = "known before the answer is? If not, drop it under prepare"

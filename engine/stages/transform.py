@@ -97,7 +97,7 @@ def apply_steps(
         what = f"step {number + 1} ({node.get('use', 'join')}) can not be applied"
         with explained(what):
             earlier = earlier if aware and number <= aware[-1] else None
-            frame, earlier = _applied(frame, earlier, node, sides, last=bool(aware) and number == aware[-1])
+            frame, earlier = _applied(frame, earlier, node, sides)
             frame.collect_schema()
     return frame
 
@@ -107,15 +107,15 @@ def _is_aware(node: dict[str, Any]) -> bool:
 
 
 def _applied(
-    frame: pl.LazyFrame, earlier: pl.LazyFrame | None, node: dict[str, Any], sides: Sequence[pl.LazyFrame], *, last: bool
+    frame: pl.LazyFrame, earlier: pl.LazyFrame | None, node: dict[str, Any], sides: Sequence[pl.LazyFrame]
 ) -> tuple[pl.LazyFrame, pl.LazyFrame | None]:
-    """Return both frames after a step; earlier rows, after the ``last`` that looks at them, are none."""
+    """Return both frames after a step."""
     if "join" in node:
         side = sides[node["side"]]
         return join(frame, side, node["join"]), None if earlier is None else join(earlier, side, node["join"])
     step = build("transformer", node)
     assert isinstance(step, Transformer)  # the specification allows no other here
-    after = None if earlier is None or last else step.apply(earlier)
+    after = None if earlier is None else step.apply(earlier)
     if isinstance(step, TimeAware):
         return step.apply(frame, earlier), after
     return step.apply(frame), after

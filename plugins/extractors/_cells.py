@@ -110,7 +110,7 @@ class Workbook:
             try:
                 sheet, letters = self._load(skip_rows=skipped, dtypes=dict(as_text), schema_sample_rows=None)
                 typed = _frame(sheet.to_arrow_with_errors()[0], letters)
-            except Exception as error:
+            except Exception as error:  # the reader raises several kinds; what is not known here goes on
                 found = re.search(r"combination[\s\S]*column __UNNAMED__(\d+)", str(error))
                 if found is None or int(found[1]) in as_text:
                     raise

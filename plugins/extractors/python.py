@@ -125,7 +125,7 @@ def _module(name: str) -> ModuleType:
             found=", ".join(known),
             hint=f"did you mean '{near}'?" if near else "",
         ) from None
-    except Exception as error:
+    except Exception as error:  # the user's own code may raise anything
         raise ConfigError(f"the file of '{name}' can not be imported: {_said(error)}", where=_line(error, "")) from error
 
 
@@ -141,7 +141,7 @@ def _called(module: ModuleType, function: Callable[..., Any], arguments: Mapping
         return function(**arguments)
     except LevadaError:
         raise
-    except Exception as error:
+    except Exception as error:  # the user's own code may raise anything
         raise _failed(module, function, error) from error
 
 
@@ -163,7 +163,7 @@ def _frames(
             yield frame
     except LevadaError:
         raise
-    except Exception as error:
+    except Exception as error:  # the user's own code may raise anything
         raise _failed(module, function, error) from error
 
 
