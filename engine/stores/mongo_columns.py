@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import polars.selectors as cs
 
 from engine import digest
 from engine.errors import DataError
@@ -65,7 +66,7 @@ class Form:
         """Look through the values of a frame and return the form that suits them."""
         schema = frame.collect_schema()
         whole = [_fits_date(name, dtype).alias(f"d{name}") for name, dtype in schema.items() if dtype in (pl.Date, pl.Datetime)]
-        broken = [pl.col(name).is_nan().any().alias(f"n{name}") for name, dtype in schema.items() if dtype.is_float()]
+        broken = [_column(name).is_nan().any().alias(f"n{name}") for name, dtype in schema.items() if dtype.is_float()]
         if not whole and not broken:
             return cls(schema)
         found = frame.select(*whole, *broken).collect(engine="streaming").row(0, named=True)
@@ -80,7 +81,7 @@ class Form:
     def documents(self, frame: pl.DataFrame) -> list[dict[str, Any]]:
         """Return the rows of a frame as documents, without our own fields."""
         columns = [self._stored(name).alias(field(name)) for name in self.schema]
-        marks = [pl.col(name).is_nan().alias(_mark(name)) for name in self.nans]
+        marks = [_column(name).is_nan().alias(_mark(name)) for name in self.nans]
         rows = frame.select(*columns, *marks).to_dicts()
         for name in self.nested:
             if _has_odd_names(self.schema[name]):
@@ -90,7 +91,7 @@ class Form:
         return rows
 
     def _stored(self, name: str) -> pl.Expr:
-        dtype, value = self.schema[name], pl.col(name)
+        dtype, value = self.schema[name], _column(name)
         if name in self.dates:
             return _milliseconds(value, dtype).cast(pl.Datetime("ms"))
         return value if dtype == _stored(dtype) else value.cast(_stored(dtype))
@@ -133,7 +134,7 @@ class Form:
         return pl.Series(key, values, dtype=_stored(dtype), strict=True)
 
     def _restored(self, name: str) -> pl.Expr:
-        dtype, value = self.schema[name], pl.col(field(name))
+        dtype, value = self.schema[name], _column(field(name))
         if name in self.dates and isinstance(dtype, pl.Datetime):
             return (value.cast(pl.Int64) * _UNITS[dtype.time_unit]).cast(dtype)
         if name in self.nans:
@@ -170,6 +171,11 @@ def _instance(dtype: Any) -> pl.DataType:
     return found
 
 
+def _column(name: str) -> pl.Expr:
+    """Return the column of this name, which ``pl.col`` would take for a pattern if it is ``*`` or ``^...$``."""
+    return cs.by_name(name).as_expr()
+
+
 def _milliseconds(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.Datetime):
         return value.cast(pl.Int64) // _UNITS[dtype.time_unit]
@@ -177,10 +183,10 @@ def _milliseconds(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def _fits_date(name: str, dtype: pl.DataType) -> pl.Expr:
-    value = _milliseconds(pl.col(name), dtype)
+    value = _milliseconds(_column(name), dtype)
     exact = value.is_between(*_YEARS)
     if isinstance(dtype, pl.Datetime):
-        exact &= pl.col(name).cast(pl.Int64) % _UNITS[dtype.time_unit] == 0
+        exact &= _column(name).cast(pl.Int64) % _UNITS[dtype.time_unit] == 0
     return exact.all()  # nulls do not count
 
 
@@ -251,6 +257,7 @@ class _Leaf:
 
     def update(self, series: pl.Series) -> None:
         """Take the next values."""
+        series = series.alias("value")  # Polars' own methods take some names for patterns
         self._there.update(_memory(series.is_null()))
         dtype = self._dtype
         match dtype:

@@ -247,7 +247,7 @@ def client(uri):
     return MongoClient(uri.get_secret_value())
 
 
-NAMES = st.sampled_from(["a", "", "a.b", "$a", "_id", "%", "é", "_row"]) | st.text(max_size=4)
+NAMES = st.sampled_from(["a", "", "a.b", "$a", "_id", "%", "é", "_row", "*"]) | st.text(max_size=4)
 KINDS = [
     *(pl.Int8, pl.Int32, pl.Int64, pl.UInt8, pl.UInt32, pl.UInt64, pl.Float32, pl.Float64, pl.String, pl.Binary),
     *(pl.Boolean, pl.Date, pl.Time, pl.Datetime, pl.Duration, pl.Decimal, pl.Categorical, pl.Null, pl.Enum(["a", "b"])),
