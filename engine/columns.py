@@ -15,6 +15,7 @@ from engine.compile import roles_of
 from engine.config.spec import PipelineSpec
 from engine.errors import ConfigError, DataError, MissingColumn, nearest
 from engine.plugin import FittedTransformer, Plugin, Transformer, choose, require
+from engine.stages.join import join as joined
 from engine.validate import Path, dotted
 
 
@@ -24,15 +25,17 @@ def check_columns(spec: PipelineSpec, sources: Mapping[str, Sequence[str] | None
     _check_references(spec, sources)
     view = frames[spec.view.from_]
     for number, join in enumerate(spec.view.join):
-        path: Path = ("view", "join", number, "on")
+        path: Path = ("view", "join", number)
         right = frames[join.with_]
-        for side, frame in ((spec.view.from_ if number == 0 else "the view", view), (join.with_, right)):
+        sides = (spec.view.from_ if number == 0 else "the view", view, "time"), (join.with_, right, "with_time")
+        for side, frame, key in sides:
             if frame is not None:
-                _require(join.on, _names(frame), path, f"in {side}")
+                _require(join.on, _names(frame), (*path, "on"), f"in {side}")
+                time = getattr(join, key)
+                _require([] if time is None else [time], _names(frame), (*path, key), f"in {side}")
         if view is None or right is None:
             return
-        suffix = join.suffix or f"_{join.with_}"
-        view = view.join(right, on=list(join.on), how="left", suffix=suffix)
+        view = joined(view, right, join.model_dump(by_alias=True))
     view = _steps(view, spec.view.features, ("view", "features"))
     if view is not None:
         _check_view(spec, view)

@@ -18,6 +18,7 @@ from engine.graph import Graph, Task
 from engine.plugin import PARTS, FittedTransformer, Plugin, Roles, TimeAware
 from engine.registry import describe, modules_of, name_of
 from engine.schemas import Columns
+from engine.stages.join import unique_by
 from engine.stores.artifacts import Artifact, plain
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -154,8 +155,9 @@ class _Builder:
         """Add the view: steps in a row are one task a partition; a step over the whole table makes it one task in all."""
         spec, name = self.spec.view, self.spec.view.from_
         prepare = self.spec.datasets[name].prepare
-        sides = [self._side(join.with_, () if join.many else join.on) for join in spec.join]
-        joins = [{"join": join.model_dump(mode="json", by_alias=True), "side": n} for n, join in enumerate(spec.join)]
+        nodes = [join.model_dump(mode="json", by_alias=True) for join in spec.join]
+        sides = [self._side(node["with"], unique_by(node)) for node in nodes]
+        joins = [{"join": node, "side": number} for number, node in enumerate(nodes)]
         steps = [*map(describe, prepare), *joins, *map(describe, spec.features)]
         plugins = [*prepare, *spec.features]
         if any(step.scope == "table" for step in plugins):

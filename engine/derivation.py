@@ -18,7 +18,7 @@ from engine.config.spec import Join, PipelineSpec
 from engine.plugin import TimeAware, Transformer
 from engine.registry import describe
 from engine.schemas import Columns, columns_of, schema_of
-from engine.stages.transform import join as joined
+from engine.stages.join import join as joined
 from engine.stores.features import FeatureColumn, Step
 
 Raw = frozenset[tuple[str, str]]

@@ -4,7 +4,8 @@ import os
 import re
 import time
 import uuid
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, SecretStr
 
@@ -21,8 +22,28 @@ SafeName = Annotated[str, AfterValidator(_check)]
 """A name of a dataset, view or pipeline: it becomes part of paths, so it holds nothing a path could mean."""
 
 
-DURATION = r"^([0-9]+(?:\.[0-9]+)?)([smhd])$"
-"""How a duration is written: ``90s``, ``30m``, ``2h``, ``1d``."""
+_UNITS = {"us": 1, "ms": 1_000, "s": 10**6, "m": 60 * 10**6, "h": 3_600 * 10**6, "d": 86_400 * 10**6, "w": 7 * 86_400 * 10**6}
+_PART = re.compile(r"(\d+)(us|ms|s|m|h|d|w)")
+
+
+def span(text: str) -> timedelta:
+    """Return a duration such as ``90s``, ``2h`` or ``1d12h``; a day has 24 hours. ``ValueError`` for anything else."""
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError(f"'{text}' is no duration: write a number and us, ms, s, m, h, d or w, such as 90s, 2h or 1d12h")
+    try:
+        return timedelta(microseconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
+    except OverflowError:
+        raise ValueError(f"'{text}' is longer than a million days") from None
+
+
+def _checked(text: str) -> str:
+    span(text)
+    return text
+
+
+Duration: TypeAlias = Annotated[str, AfterValidator(_checked)]
+"""A length of time as text, which Polars reads as well."""
 
 
 Secret = SecretStr

@@ -6,7 +6,6 @@ In: a store. Out: plain data. Neither asks what a pipeline is: the catalog and t
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from typing import Any, Literal
 from engine import digest
 from engine.config.spec import Store
 from engine.errors import ConfigError, Corrupt
-from engine.names import DURATION
+from engine.names import span
 from engine.runs import open_catalog
 from engine.stores import files
 from engine.stores.artifacts import IN_MONGODB, Artifact, ArtifactStore
@@ -297,8 +296,7 @@ def _remove(kept: ArtifactStore, found: Found, grace: float) -> bool:
 
 def seconds_of(text: str) -> float:
     """Return a duration that a person wrote: ``90s``, ``30m``, ``2h``, ``1d``. Raises ``ConfigError``."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY}
-    found = re.match(DURATION, text.strip())
-    if found is None:
-        raise ConfigError("this is no duration", expected="one such as 90s, 30m, 2h or 1d", found=text)
-    return float(found[1]) * units[found[2]]
+    try:
+        return span(text.strip()).total_seconds()
+    except ValueError as error:
+        raise ConfigError(str(error)) from None

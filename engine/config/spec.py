@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, Field, StrictInt
 
 from engine.config.locate import Origin
 from engine.errors import ConfigError, Unsuitable, unknown
-from engine.names import DURATION, SafeName, Secret
+from engine.names import Duration, SafeName, Secret, span
 from engine.plugin import (
     Check,
     Columns,
@@ -82,10 +81,30 @@ class Dataset(Spec):
 
 
 class Join(Spec):
-    """A dataset joined to the view's rows, each of which stays."""
+    """A dataset joined to the view's rows, each of which stays.
+
+    With a ``time`` it is as of each row's own time: the last row of the dataset that was known then.
+    """
 
     with_: SafeName = Field(description="The dataset to join.")
-    on: tuple[str, ...] = Field(min_length=1, description="The columns that are equal on both sides.")
+    on: tuple[str, ...] = Field(
+        default=(), description="The columns that are equal on both sides. With a time there may be none."
+    )
+    time: str | None = Field(
+        default=None,
+        description="The view's column of times by which the dataset is looked at: each row is given the last row of the "
+        "dataset that is not later, never one of its future.",
+    )
+    with_time: str | None = Field(
+        default=None,
+        description="The dataset's column of times; by default the dataset's own time, else that of the same name.",
+    )
+    tolerance: Duration | None = Field(
+        default=None, description="How old a row may be at the time it is joined to: 90s, 2h, 7d. By default as old as it is."
+    )
+    known_after: Duration = Field(
+        default="0s", description="How long after its own time a row of the dataset is known: until then it is not joined."
+    )
     suffix: str | None = Field(
         default=None, description="Added to the dataset's columns that exist already; by default _ and the dataset's name."
     )
@@ -117,9 +136,12 @@ class Executor(Spec):
 
 
 def _kept(value: int | str) -> int | str:
-    if value < 1 if isinstance(value, int) else re.match(DURATION, value) is None:
-        raise ValueError("give a number of versions, 1 or more, or an age such as 90d")
-    return value
+    try:
+        if value >= 1 if isinstance(value, int) else span(value):
+            return value
+    except ValueError:
+        pass
+    raise ValueError("give a number of versions, 1 or more, or an age such as 90d")
 
 
 class Store(Spec):
@@ -189,7 +211,7 @@ def specify(raw: Mapping[str, Any]) -> PipelineSpec:
     values["datasets"] = {
         name: _dataset(node, ("datasets", name)) for name, node in _mapping(values.get("datasets"), ("datasets",)).items()
     }
-    values["view"] = _view(_mapping(values.get("view"), ("view",)))
+    values["view"] = _view(_mapping(values.get("view"), ("view",)), values["datasets"])
     values["encode"] = _encode(values.get("encode"))
     values["splitter"] = build("splitter", values.get("splitter"), ("splitter",))
     values["model"] = build("model", values.get("model"), ("model",))
@@ -208,13 +230,37 @@ def _dataset(node: object, path: Path) -> Dataset:
     return validated(Dataset, values, path)
 
 
-def _view(values: dict[str, Any]) -> View:
+def _view(values: dict[str, Any], datasets: Mapping[str, Dataset]) -> View:
     values["features"] = _unfitted(values.get("features"), ("view", "features"))
     values["join"] = tuple(
-        validated(Join, _mapping(node, ("view", "join", number)), ("view", "join", number))
+        _join(_mapping(node, ("view", "join", number)), datasets, ("view", "join", number))
         for number, node in enumerate(_list(values.get("join"), ("view", "join")))
     )
     return validated(View, values, ("view",))
+
+
+def _join(values: dict[str, Any], datasets: Mapping[str, Dataset], path: Path) -> Join:
+    join = validated(Join, values, path)
+    if join.time is None:
+        for key in ("with_time", "tolerance", "known_after"):
+            if values.get(key) is not None:
+                hint = "time: the view's column of times makes it a join as of each row's time"
+                raise ConfigError(f"'{key}' is for a join with a time", where=dotted((*path, key)), hint=hint)
+        if not join.on:
+            raise ConfigError("nothing says which rows belong together", where=dotted((*path, "on")), expected="columns")
+        return join
+    if join.many:
+        hint = "remove one of them: as of a time there is one row at most"
+        raise ConfigError("'many' and 'time' exclude each other", where=dotted((*path, "many")), hint=hint)
+    if join.tolerance is not None and span(join.tolerance) < span(join.known_after):
+        raise ConfigError(
+            "no row can be known in time: when it is known it is older than it may be",
+            where=dotted((*path, "tolerance")),
+            expected=f"at least known_after, {join.known_after}",
+            found=join.tolerance,
+        )
+    own = datasets[join.with_].time if join.with_ in datasets else None
+    return join.model_copy(update={"with_time": join.with_time or own or join.time})
 
 
 def _encode(node: object) -> tuple[Plugin, ...]:

@@ -12,9 +12,10 @@ from typing import Any
 import polars as pl
 
 from engine.errors import DataError
-from engine.plugin import TimeAware, Transformer, require
+from engine.plugin import TimeAware, Transformer
 from engine.registry import build, find
 from engine.schemas import schema_of
+from engine.stages.join import join
 from engine.stages.numbers import outside
 from engine.stages.reading import microseconds
 from engine.stages.work import Work, explained, split
@@ -119,18 +120,6 @@ def _applied(
     if isinstance(step, TimeAware):
         return step.apply(frame, earlier), after
     return step.apply(frame), after
-
-
-def join(left: pl.LazyFrame, right: pl.LazyFrame, node: dict[str, Any]) -> pl.LazyFrame:
-    """Join a dataset to the rows of a view: every row stays, in order, with nulls where nothing matches."""
-    on, suffix = node["on"], node["suffix"] or f"_{node['with']}"
-    for side, frame in (("the view", left), (node["with"], right)):
-        try:
-            require(on, frame.collect_schema().names())
-        except DataError as error:
-            error.where = f"join with {node['with']}: {side}"
-            raise
-    return left.join(right, on=on, how="left", suffix=suffix, maintain_order="left")
 
 
 def _check_unique(work: Work, artifact: Artifact) -> None:

@@ -1,44 +1,21 @@
-"""What steps that look at earlier rows share: durations, the events that they learn from, the rows that ask.
+"""What steps that look at earlier rows share: the events that they learn from, the rows that ask.
 
 Times are compared as UTC, or as they are written where they have no zone, to the microsecond.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Annotated, TypeAlias
 
 import polars as pl
-from pydantic import AfterValidator
 
 from engine.errors import DataError
+from engine.names import span
 from engine.plugin import require
 
 TIME = "time"
 VALUE = "value"
 NUMBER = "__number__"
-
-_UNITS = {"us": 1, "ms": 1_000, "s": 10**6, "m": 60 * 10**6, "h": 3_600 * 10**6, "d": 86_400 * 10**6, "w": 7 * 86_400 * 10**6}
-_PART = re.compile(r"(\d+)(us|ms|s|m|h|d|w)")
-
-
-def span(text: str) -> timedelta:
-    """Return a duration such as ``90s``, ``2h`` or ``1d12h``; a day has 24 hours. ``ValueError`` for anything else."""
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"'{text}' is no duration: write a number and us, ms, s, m, h, d or w, such as 90s, 2h or 1d12h")
-    return timedelta(microseconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
-
-
-def _checked(text: str) -> str:
-    span(text)
-    return text
-
-
-Duration: TypeAlias = Annotated[str, AfterValidator(_checked)]
-"""A length of time as text, which Polars reads as well."""
 
 
 def events(frame: pl.LazyFrame, earlier: pl.LazyFrame | None, on: str, by: Sequence[str], value: pl.Expr) -> pl.LazyFrame:

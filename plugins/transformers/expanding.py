@@ -7,9 +7,10 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
+from engine.names import Duration
 from engine.plugin import TimeAware
 from plugins.transformers import _history
-from plugins.transformers._history import VALUE, Duration
+from plugins.transformers._history import VALUE
 
 
 class Expanding(TimeAware):

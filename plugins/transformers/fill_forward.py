@@ -7,9 +7,10 @@ from datetime import timedelta
 import polars as pl
 from pydantic import Field
 
+from engine.names import Duration, span
 from engine.plugin import Columns, TimeAware, choose
 from plugins.transformers import _history
-from plugins.transformers._history import VALUE, Duration
+from plugins.transformers._history import VALUE
 
 
 class FillForward(TimeAware):
@@ -30,7 +31,7 @@ class FillForward(TimeAware):
 
     @property
     def lookback(self) -> timedelta | None:
-        return None if self.within is None else _history.span(self.within)
+        return None if self.within is None else span(self.within)
 
     def apply(self, frame: pl.LazyFrame, earlier: pl.LazyFrame | None = None) -> pl.LazyFrame:
         _history.check(frame, self.on, self.by)

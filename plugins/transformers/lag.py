@@ -7,9 +7,10 @@ from datetime import timedelta
 import polars as pl
 from pydantic import Field
 
+from engine.names import Duration, span
 from engine.plugin import TimeAware
 from plugins.transformers import _history
-from plugins.transformers._history import VALUE, Duration
+from plugins.transformers._history import VALUE
 
 
 class Lag(TimeAware):
@@ -37,7 +38,7 @@ class Lag(TimeAware):
     def lookback(self) -> timedelta | None:
         if self.within is None or self.n > 1:
             return None
-        return _history.span(self.within) + _history.span(self.known_after)
+        return span(self.within) + span(self.known_after)
 
     def apply(self, frame: pl.LazyFrame, earlier: pl.LazyFrame | None = None) -> pl.LazyFrame:
         _history.check(frame, self.on, self.by, self.value)

@@ -8,9 +8,10 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
+from engine.names import Duration, span
 from engine.plugin import TimeAware
 from plugins.transformers import _history
-from plugins.transformers._history import NUMBER, TIME, VALUE, Duration
+from plugins.transformers._history import NUMBER, TIME, VALUE
 
 
 class Rolling(TimeAware):
@@ -38,7 +39,7 @@ class Rolling(TimeAware):
 
     @property
     def lookback(self) -> timedelta:
-        return _history.span(self.within) + _history.span(self.known_after)
+        return span(self.within) + span(self.known_after)
 
     def apply(self, frame: pl.LazyFrame, earlier: pl.LazyFrame | None = None) -> pl.LazyFrame:
         _history.check(frame, self.on, self.by, self.value)

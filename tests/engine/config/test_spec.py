@@ -132,7 +132,7 @@ def test_an_unknown_word_is_refused_with_its_place_and_the_nearest_known_one(pat
         (("view",), DELETE, "the key 'view' is missing", "view"),
         (("problem", "task"), DELETE, "the key 'task' is missing", "problem.task"),
         (("view", "from"), DELETE, "the key 'from' is missing", "view.from"),
-        (("view", "join", 0, "on"), DELETE, "the key 'on' is missing", "view.join[0].on"),
+        (("view", "join", 0, "on"), DELETE, "nothing says which rows belong together", "view.join[0].on"),
         (("datasets", "shapes", "extract"), DELETE, "the key 'extract' is missing", "datasets.shapes.extract"),
         (("datasets", "shapes", "extract", "path"), DELETE, "the key 'path' is missing", "datasets.shapes.extract.path"),
         (("datasets",), {}, "wrong value for 'datasets'", "datasets"),
@@ -145,7 +145,14 @@ def test_an_unknown_word_is_refused_with_its_place_and_the_nearest_known_one(pat
         (("problem", "task"), "clasification", "wrong value for 'task'", "problem.task"),
         (("problem", "goal"), "high", "wrong value for 'goal'", "problem.goal"),
         (("view", "join"), {}, "wrong value for 'join'", "view.join"),
-        (("view", "join", 0, "on"), [], "wrong value for 'on'", "view.join[0].on"),
+        (("view", "join", 0, "on"), [], "nothing says which rows belong together", "view.join[0].on"),
+        (("view", "join", 0, "tolerance"), "2h", "'tolerance' is for a join with a time", "view.join[0].tolerance"),
+        (
+            ("view", "join", 0, "known_after"),
+            "soon",
+            "'soon' is no duration: write a number and us, ms, s, m, h, d or w, such as 90s, 2h or 1d12h",
+            "view.join[0].known_after",
+        ),
         (("encode", 0, "with"), "medain", "wrong value for 'with'", "encode[0].with"),
         (("encode", 0, "columns"), 3, "wrong value for 'columns'", "encode[0].columns"),
         (("encode", 1, "max_levels"), 0, "wrong value for 'max_levels'", "encode[1].max_levels"),
@@ -315,3 +322,26 @@ def test_what_is_no_address_is_refused(address):
 
 def test_an_equal_metric_by_another_name_is_not_measured_twice():
     assert len(specify({**RAW, "metrics": ["accuracy", "accuracy"]}).metrics) == 1
+
+
+@pytest.mark.parametrize(
+    ("join", "what", "key"),
+    [
+        ({"time": "seen", "many": True}, "'many' and 'time' exclude each other", "many"),
+        ({"time": "seen", "tolerance": "1h", "known_after": "2h"}, "no row can be known in time", "tolerance"),
+        ({"with_time": "seen"}, "'with_time' is for a join with a time", "with_time"),
+    ],
+)
+def test_a_join_as_of_a_time_that_could_not_work_is_refused(join, what, key):
+    with pytest.raises(ConfigError) as caught:
+        specify(changed(("view", "join", 0), {"with": "colours", "on": ["colour"], **join}))
+    assert (caught.value.what.startswith(what), caught.value.where) == (True, f"view.join[0].{key}")
+
+
+@pytest.mark.parametrize(
+    ("time", "with_time", "expected"), [(None, None, "seen"), ("day", None, "day"), ("day", "month", "month")]
+)
+def test_the_column_of_times_of_a_joined_dataset_is_its_own_unless_another_is_named(time, with_time, expected):
+    raw = changed(("datasets", "colours", "time"), time)
+    raw["view"]["join"] = [{"with": "colours", "on": [], "time": "seen", "with_time": with_time}]
+    assert specify(raw).view.join[0].with_time == expected

@@ -13,7 +13,10 @@ from engine.stores.artifacts import Artifact
 
 LEFT = pl.DataFrame({"id": [3, 1, 2, 4], "colour": ["red", "blue", None, "grey"], "width": [1.0, 2.0, 3.0, 4.0]})
 RIGHT = pl.DataFrame({"colour": ["blue", "red", None], "width": [10, 20, 30], "warm": [False, True, None]})
-JOIN = {"join": {"with": "colours", "on": ["colour"], "suffix": None, "many": False}, "side": 0}
+JOIN = {
+    "join": {"with": "colours", "on": ["colour"], "suffix": None, "many": False, "time": None, "with_time": None},
+    "side": 0,
+}
 
 
 def transform(stages, frames, steps, *sides, unique=()):
