@@ -18,12 +18,13 @@ from engine.execute import resolve
 from engine.graph import Graph, Task
 from engine.ingestion import Planned
 from engine.plugin import ROW, Transformer
-from engine.records import BATCH, PARTITION, find_batch, held_now, rows
+from engine.records import BATCH, PARTITION, held_now, rows
 from engine.registry import build
 from engine.runs import Compiler, open_catalog, opened
 from engine.stages.work import explained
 from engine.stores.batches import Batch
 from engine.stores.catalog import Catalog, Memory, RunRecord
+from engine.stores.history import find_batch
 
 
 def explain(spec: PipelineSpec) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from engine.plugin import Window
 from engine.records import rows
 from engine.report import render_run
 from engine.runs import Ingestion, Run, ingest_pipeline, run_pipeline
+from engine.stores.history import Moment
 from engine.sweep import Sweep, Trial, run_sweep
-from engine.views import Bound, Moment
+from engine.views import Bound
 from engine.views import features as features_of
 
 __all__ = ["Plan", "features", "ingest", "load", "plan", "raw", "report", "run", "sweep"]

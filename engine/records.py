@@ -28,6 +28,7 @@ from engine.schemas import schema_of, shown, union
 from engine.stages.numbers import Link, numbered, outside, waiting
 from engine.stores.batches import Batch, BatchPartition, Columns, Held, current
 from engine.stores.catalog import RunRecord
+from engine.stores.history import find_batch
 
 BATCH = "__batch__"
 """The column that holds the id of the batch that a row came with."""
@@ -107,26 +108,6 @@ def _row(batch: Batch) -> dict[str, Any]:
 
 def _time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
-def find_batch(batches: Sequence[Batch], identity: str) -> Batch | None:
-    """Return the batch that an id, the beginning of one, or ``dataset:sequence`` names; None when there is none.
-
-    Raises ``DataError`` with the candidates where it names several.
-    """
-    dataset, colon, number = identity.partition(":")
-    if colon:
-        return next((one for one in batches if one.dataset == dataset and str(one.sequence) == number), None)
-    found = [batch for batch in batches if identity and batch.id.startswith(identity)]
-    if len(found) > 1:
-        raise DataError(
-            f"{len(found)} batches have an id that begins with '{identity}'",
-            expected="one of "
-            + ", ".join(f"{one.id} ({one.dataset}:{one.sequence})" for one in found[:8])
-            + (" …" if len(found) > 8 else ""),
-            hint="ids begin with the time at which they were made: give more of it, or DATASET:SEQUENCE",
-        )
-    return found[0] if found else None
 
 
 def show_batch(store: Store, identity: str, rows: int = 0) -> dict[str, Any]:

@@ -22,16 +22,17 @@ from engine import digest
 from engine.bus import Bus, CatalogBus, announce
 from engine.columns import check_columns
 from engine.compile import Compiled, compile_pipeline, used
-from engine.config.spec import Dataset, PipelineSpec, Store
-from engine.errors import Interrupted, LevadaError, unknown
+from engine.config.spec import PipelineSpec, Store
+from engine.errors import DataError, Interrupted, LevadaError, unknown
 from engine.execute import All, Execution, Outcome, Watcher, Workers, execute
 from engine.graph import Graph
-from engine.ingestion import Ingested, Planned, definition_of, foreseen, ingest, plan_dataset
+from engine.ingestion import Ingested, Planned, definition_of, foreseen, ingest, plan_dataset, recall
 from engine.names import new_id
 from engine.plugin import ALL, Window
 from engine.registry import describe
 from engine.stores.artifacts import ArtifactStore, store_at
 from engine.stores.catalog import Catalog, RunRecord
+from engine.stores.history import Point, point_of
 from engine.stores.sqlite import SqliteCatalog
 from engine.summary import ingest_summary, summarize
 from engine.versioning import Versions
@@ -143,25 +144,37 @@ class Compiler:
 
         Raises ``ConfigError`` for columns that can not be there, and what is wrong with a source.
         """
-        planned = {name: self._plan(name, spec.datasets[name]) for name in used(spec)}
+        planned = {name: self._plan(name, spec) for name in used(spec)}
         with spec.origin.placed():
             check_columns(spec, {name: one.names for name, one in planned.items()})
         return planned
 
-    def _plan(self, name: str, dataset: Dataset) -> Planned:
-        key = _key(name, dataset)
+    def _plan(self, name: str, spec: PipelineSpec) -> Planned:
+        key, dataset, stores = _key(name, spec), spec.datasets[name], self._stores
         if key not in self._planned:
-            stores = self._stores
-            self._planned[key] = plan_dataset(name, dataset, stores.files, stores.catalog, look=self._look)
+            point = self._point(spec)
+            self._planned[key] = (
+                plan_dataset(name, dataset, stores.files, stores.catalog, look=self._look)
+                if point is None
+                else recall(name, dataset, stores.catalog, point)
+            )
         return self._planned[key]
+
+    def _point(self, spec: PipelineSpec) -> Point | None:
+        """Return the point of history that a pipeline looks at; None is the present, with all that its sources have."""
+        if spec.view.as_of is None:
+            return None
+        try:
+            return point_of(self._stores.catalog.batches(), spec.view.as_of)
+        except DataError as error:
+            error.where = "view.as_of"
+            raise
 
     def ingest(
         self, specs: Sequence[PipelineSpec], workers: Workers, *, run: str, keep_going: bool, watchers: Sequence[Watcher]
     ) -> None:
         """Ingest what is new of all datasets that the pipelines use."""
-        wanted = {
-            _key(name, spec.datasets[name]): self._plan(name, spec.datasets[name]) for spec in specs for name in used(spec)
-        }
+        wanted = {_key(name, spec): self._plan(name, spec) for spec in specs for name in used(spec)}
         keys = [key for key in wanted if key not in self._ingested]
         stores = self._stores
         found = ingest(
@@ -178,7 +191,7 @@ class Compiler:
 
     def compile(self, spec: PipelineSpec, *, final: bool) -> tuple[Compiled, dict[str, Ingested]]:
         """Return the compiled pipeline, and what came of its datasets; without ``ingest`` before, what would come of them."""
-        ingested = {name: self._content(name, spec.datasets[name]) for name in used(spec)}
+        ingested = {name: self._content(name, spec) for name in used(spec)}
         with spec.origin.placed():
             contents = {name: one.content for name, one in ingested.items()}
             return compile_pipeline(spec, contents, final=final), ingested
@@ -187,14 +200,16 @@ class Compiler:
         """Take note that what was ingested has been told of: for what is compiled from now on it was there before."""
         self._ingested = {key: one.settled() for key, one in self._ingested.items()}
 
-    def _content(self, name: str, dataset: Dataset) -> Ingested:
-        key = _key(name, dataset)
+    def _content(self, name: str, spec: PipelineSpec) -> Ingested:
+        key = _key(name, spec)
         return self._ingested[key] if key in self._ingested else foreseen(self._planned[key], self._stores.files)
 
 
-def _key(name: str, dataset: Dataset) -> str:
+def _key(name: str, spec: PipelineSpec) -> str:
+    dataset = spec.datasets[name]
     rules = [describe(check) for check in dataset.expect]
-    return digest.of_value([name, dataset.mode, dataset.on_change, dataset.on_drift, definition_of(dataset), rules])
+    how = [dataset.mode, dataset.on_change, dataset.on_drift, definition_of(dataset)]
+    return digest.of_value([name, how, rules, spec.view.as_of])
 
 
 def run_pipeline(spec: PipelineSpec, *, overrides: Sequence[str] = (), watchers: Sequence[Watcher] = ()) -> Run:

@@ -6,7 +6,6 @@ In: a store and the name of a view. Out: plain data, or the rows as a ``LazyFram
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,13 @@ import polars as pl
 
 from engine.config.spec import Store
 from engine.errors import ConfigError, DataError, HostError, unknown
-from engine.records import find_batch, looked
+from engine.records import looked
 from engine.runs import Stores
 from engine.schemas import from_json, shown
 from engine.stages.work import explained
-from engine.stores.batches import Batch
 from engine.stores.features import FeaturePartition, FeatureVersion
+from engine.stores.history import Moment, point_of
 from engine.versioning import is_ranged
-
-Moment = str | datetime | date
-"""A point in time; without a time zone it is local."""
 
 Bound = Moment | int
 """A bound of a view's time: as ISO 8601 has it, a value of Python's, or a whole number where the time is one."""
@@ -160,8 +156,10 @@ def _chosen(stores: Stores, view: str, version: str | None, as_of: Moment | None
         return _named(versions, view, version)
     if as_of is None:
         return versions[-1]
-    batch, when = _point(stores, as_of)
-    there = [one for one in versions if (one.created <= when if batch is None else _is_before(one, batch))]
+    point = point_of(stores.catalog.batches(), as_of)
+    there = [
+        one for one in versions if (one.created <= point.time if point.batch is None else all(map(point.includes, one.batches)))
+    ]
     if not there:
         raise DataError(
             f"there was no version of {view} as of {as_of}",
@@ -180,28 +178,6 @@ def _named(versions: Sequence[FeatureVersion], view: str, version: str) -> Featu
         raise DataError(f"{view} has no version '{version}'", hint=hint)
     few = ", ".join(one.id for one in found[:8]) + (" …" if len(found) > 8 else "")
     raise DataError(f"{len(found)} versions of {view} have an id that begins with '{version}'", expected=f"one of {few}")
-
-
-def _point(stores: Stores, as_of: Moment) -> tuple[Batch | None, float]:
-    """Return the batch that is meant, or the time in seconds since 1970."""
-    if isinstance(as_of, str):
-        with suppress(ValueError):
-            return None, datetime.fromisoformat(as_of).timestamp()
-        batch = find_batch(stores.catalog.batches(), as_of)
-        if batch is None:
-            expected = "2026-11-24, 2026-11-24T18:30, a batch's id or DATASET:SEQUENCE"
-            raise DataError(f"'{as_of}' is neither a time nor a batch", expected=expected)
-        return batch, batch.created
-    moment = as_of if isinstance(as_of, datetime) else datetime(as_of.year, as_of.month, as_of.day)  # noqa: DTZ001  local time
-    return None, moment.timestamp()
-
-
-def _is_before(version: FeatureVersion, batch: Batch) -> bool:
-    """Say whether a version is made of nothing that was committed after a batch; within a dataset the number says."""
-    return all(
-        one.sequence <= batch.sequence if one.dataset == batch.dataset else one.created <= batch.created
-        for one in version.batches
-    )
 
 
 def _may_hold(

@@ -117,6 +117,11 @@ class View(Spec):
     from_: SafeName = Field(description="The dataset whose rows are the rows of the view.")
     join: tuple[Join, ...] = Field(default=(), description="What is joined to it, in order.")
     features: tuple[Transformer, ...] = Field(default=(), description="Steps that make features; none of them is fitted.")
+    as_of: str | None = Field(
+        default=None,
+        description="A point of the store's history: a time such as 2026-11-24T18:30, or a batch as `levada batches` lists it. "
+        "Then the datasets are what had been ingested by then, and their sources are not looked at.",
+    )
     describe: dict[str, str] = Field(
         default_factory=dict, description="What columns of the view mean, in words, by name; for those who read the features."
     )

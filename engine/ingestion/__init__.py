@@ -21,7 +21,7 @@ from engine.execute import Outcome, Watcher, Workers, execute
 from engine.graph import Graph
 from engine.ingestion.admission import Admission
 from engine.ingestion.checks import Subject, Verdict, check_datasets
-from engine.ingestion.plan import Planned, definition_of, plan_dataset
+from engine.ingestion.plan import Planned, definition_of, plan_dataset, recall
 from engine.plugin import ALL, Finding, Window
 from engine.registry import secrets_of
 from engine.schemas import union
@@ -30,7 +30,7 @@ from engine.stores.artifacts import ArtifactStore
 from engine.stores.batches import Batch, Held
 from engine.stores.catalog import Catalog
 
-__all__ = ["ALL", "Ingested", "Planned", "Window", "definition_of", "foreseen", "ingest", "plan_dataset"]
+__all__ = ["ALL", "Ingested", "Planned", "Window", "definition_of", "foreseen", "ingest", "plan_dataset", "recall"]
 
 
 @dataclass(frozen=True, slots=True)

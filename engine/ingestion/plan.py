@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from engine import digest
 from engine.compile import code_of
 from engine.config.spec import Dataset
-from engine.errors import ConfigError
+from engine.errors import ConfigError, DataError
 from engine.graph import Task
 from engine.names import new_id
 from engine.plugin import ALL, Source, SourcePartition, Window
@@ -21,6 +22,7 @@ from engine.schemas import union
 from engine.stores.artifacts import ArtifactStore, plain
 from engine.stores.batches import Batch, Columns, Held, current, of_definition
 from engine.stores.catalog import Catalog
+from engine.stores.history import Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Unit:
 class Planned:
     """What is to be done for a dataset. ``held`` are its partitions so far, by source; no units: nothing is new.
 
-    ``before`` is the number of batches that there are, however they were read.
+    ``before`` is the number of batches that there are, however they were read. At a ``point`` of history only those count
+    that were there by then.
     """
 
     name: str
@@ -52,10 +55,12 @@ class Planned:
     held: dict[str, Held]
     units: tuple[Unit, ...]
     before: int
+    point: Point | None = None
 
     def holds(self, batches: Sequence[Batch]) -> list[Held]:
         """Return the partitions that the dataset has, in order, given all its batches."""
-        return holdings(self.dataset, self.definition, self.source, batches)
+        there = [batch for batch in batches if self.point is None or self.point.includes(batch)]
+        return holdings(self.dataset, self.definition, self.source, there)
 
     @property
     def columns(self) -> Columns:
@@ -110,6 +115,24 @@ def plan_dataset(
         identity = "" if look else catalog.reserve(name, key, new_id())
         units.append(Unit(identity, fingerprint, tuple(group), tuple(carried)))
     return Planned(name, dataset, definition, window, source, held, tuple(units), len(batches))
+
+
+def recall(name: str, dataset: Dataset, catalog: Catalog, point: Point) -> Planned:
+    """Return a dataset as it was at a point of the store's history: its source is not looked at, and nothing is new.
+
+    Raises ``DataError`` when nothing was there yet that was read as the pipeline says.
+    """
+    batches = [batch for batch in catalog.batches(name) if point.includes(batch)]
+    source, definition = Source((), None), definition_of(dataset)
+    held = {one.partition.source: one for one in holdings(dataset, definition, source, batches)}
+    if not held:
+        raise DataError(
+            f"the dataset {name} was not there yet",
+            expected=f"a batch by {datetime.fromtimestamp(point.time, UTC).isoformat(timespec='seconds')}",
+            found=f"{len(batches)} batches, which were read in another way than the pipeline says now" if batches else "",
+            hint="`levada ingest` brings in what the source has, `levada batches` lists what is there",
+        )
+    return Planned(name, dataset, definition, ALL, source, held, (), len(batches), point)
 
 
 def holdings(dataset: Dataset, definition: str, source: Source, batches: Sequence[Batch]) -> list[Held]:
