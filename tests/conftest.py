@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from engine import compile as compiling
 from engine import digest, registry
+from engine.compile import builder
 from engine.config.compose import load
 from engine.config.spec import PipelineSpec
 from engine.runs import Run, run_pipeline
@@ -146,7 +146,7 @@ def forget() -> None:
     importlib.invalidate_caches()
     digest.forget()
     remembered: list[Any] = [
-        compiling._code,
+        builder._code,
         registry._modules,
         registry._classes,
         registry._family_names,

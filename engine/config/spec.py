@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StrictInt
+from pydantic import AfterValidator, ByteSize, Field, StrictInt
 
 from engine.config.locate import Origin
 from engine.errors import ConfigError, Unsuitable, unknown
@@ -117,6 +117,13 @@ class View(Spec):
     from_: SafeName = Field(description="The dataset whose rows are the rows of the view.")
     join: tuple[Join, ...] = Field(default=(), description="What is joined to it, in order.")
     features: tuple[Transformer, ...] = Field(default=(), description="Steps that make features; none of them is fitted.")
+    broadcast_limit: ByteSize = Field(
+        default=ByteSize(128 * 10**6),
+        gt=0,
+        description="How large a joined dataset may be, as it is stored, to be joined to each partition as a whole: 64MB, "
+        "1GiB. One that is larger is joined bucket by bucket, by the hash of its keys, each no larger than this. Lower it "
+        "where memory runs short.",
+    )
     as_of: str | None = Field(
         default=None,
         description="A point of the store's history: a time such as 2026-11-24T18:30, or a batch as `levada batches` lists it. "

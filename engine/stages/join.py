@@ -5,6 +5,7 @@ In: two frames and what the YAML says of their join. Out: one frame with every r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -33,7 +34,8 @@ def join(left: pl.LazyFrame, right: pl.LazyFrame, node: dict[str, Any]) -> pl.La
             raise
     suffix = node["suffix"] or f"_{node['with']}"
     if node["time"] is None:
-        return left.join(right, on=node["on"], how="left", suffix=suffix, maintain_order="left")
+        order: Literal["left", "left_right"] = "left_right" if node["many"] else "left"
+        return left.join(right, on=node["on"], how="left", suffix=suffix, maintain_order=order)
     return _as_of(left, right, node, suffix)
 
 
@@ -42,6 +44,22 @@ def unique_by(node: dict[str, Any]) -> list[str]:
     if node["many"]:
         return []
     return [*node["on"], *([] if node["time"] is None else [node["with_time"]])]
+
+
+def check_unique(right: pl.LazyFrame, on: Sequence[str], dataset: str) -> None:
+    """Raise ``DataError`` with an example if several rows are equal in columns that should tell them apart."""
+    if not on:
+        return
+    counts = right.drop_nulls(on).group_by(on).len().filter(pl.col("len") > 1).sort(on)
+    twice = counts.head(1).collect(engine="streaming")
+    if twice.height:
+        *values, count = twice.row(0)
+        raise DataError(
+            f"{dataset} has several rows for one key, so a join would multiply rows",
+            expected=f"one row for each {', '.join(on)}",
+            found=f"{count} rows for " + ", ".join(f"{name}={value}" for name, value in zip(on, values, strict=True)),
+            hint="deduplicate it under prepare, join on more columns, or allow it with many: true",
+        )
 
 
 def _as_of(left: pl.LazyFrame, right: pl.LazyFrame, node: dict[str, Any], suffix: str) -> pl.LazyFrame:

@@ -15,9 +15,10 @@ from engine.errors import DataError
 from engine.plugin import TimeAware, Transformer
 from engine.registry import build, find
 from engine.schemas import schema_of
-from engine.stages.join import join
+from engine.stages.join import check_unique, join
 from engine.stages.numbers import outside
 from engine.stages.reading import microseconds
+from engine.stages.shuffle import gathered, scattered
 from engine.stages.work import Work, explained, split
 from engine.stores.artifacts import Artifact
 
@@ -25,33 +26,44 @@ _LOOK = 1_000  # rows
 
 
 def run(work: Work) -> Artifact:
-    """Apply ``steps`` to the first ``partitions`` inputs; ``unique`` names columns that must identify a row afterwards.
+    """Apply ``steps`` to rows, with those in their past; ``unique`` names columns that must identify a row afterwards.
 
-    The ``earlier`` inputs that follow have rows in the past of these; the others are the datasets to join.
+    The first ``partitions`` inputs hold the rows, the last ones are the datasets to join. With a ``schema`` they are
+    partitions of the raw store, and ``earlier`` ones follow; else buckets that hold the rows of ``own`` and ``past`` units.
+    To ``scatter`` is to cut the result into buckets, for a join.
     """
-    rows, others, sides = split(work.inputs, work.params["partitions"], work.params["earlier"])
-    frame = conform(work, rows, work.params["schema"])
-    earlier = _earlier(conform(work, others, work.params["schema"]), work.params["between"]) if others else None
+    params = work.params
+    if params["schema"] is not None:
+        rows, others, sides = split(work.inputs, params["partitions"], params["earlier"])
+        frame = conform(work, rows, params["schema"])
+        past = conform(work, others, params["schema"]) if others else None
+    else:
+        buckets, sides = split(work.inputs, params["partitions"])
+        frame = gathered(work, buckets, [params["own"]])
+        past = gathered(work, buckets, params["past"]) if params["past"] else None
     joined = [work.store.scan(side) for side in sides]
-    if work.params["between"] is not None:
-        _check_times(frame, work.params["steps"], joined, work.params["between"][0])
-    frame = apply_steps(frame, work.params["steps"], joined, earlier)
-    with explained(f"cannot prepare {work.params['dataset']}, {work.stem}"):
+    if params["between"] is not None:
+        _check_times(frame, params["steps"], joined, params["between"][0])
+    earlier = None if past is None else _earlier(past, params["between"])
+    frame = apply_steps(frame, params["steps"], joined, earlier)
+    if params["scatter"] is not None:
+        frame = scattered(frame, **params["scatter"])
+    with explained(f"cannot prepare {params['dataset']}, {work.stem}"):
         artifact = work.keep(frame)
-    if work.params["unique"]:
-        _check_unique(work, artifact)
+    check_unique(work.store.scan(artifact), params["unique"], params["dataset"])
     return artifact
 
 
 def _check_times(frame: pl.LazyFrame, steps: Sequence[dict[str, Any]], sides: Sequence[pl.LazyFrame], time: str) -> None:
     """Raise ``DataError`` if times are not those that earlier rows were chosen by. Looks at the first rows."""
     first = frame.head(_LOOK).collect()
-    aware = next(number for number, node in enumerate(steps) if "join" not in node and _is_aware(node))
-    after = apply_steps(first.lazy(), steps[:aware], sides).select(time).collect()
-    if after.schema[time] != first.schema[time] or not after.join(first, on=time, how="anti", nulls_equal=True).is_empty():
+    aware = next((number for number, node in enumerate(steps) if "join" not in node and _is_aware(node)), len(steps))
+    after = apply_steps(first.lazy(), steps[:aware], sides).collect()
+    same = after.schema.get(time) == first.schema[time]
+    if not same or not after.join(first, on=time, how="anti", nulls_equal=True).is_empty():
         raise DataError(
             f"a step before changes '{time}', by which earlier rows are chosen",
-            where=f"step {aware + 1} ({steps[aware]['use']})",
+            where=f"step {aware + 1} ({steps[aware]['use']})" if aware < len(steps) else "a step that looks at them",
             hint="let it make a column of another name, and look at that (on: ...)",
         )
 
@@ -120,17 +132,3 @@ def _applied(
     if isinstance(step, TimeAware):
         return step.apply(frame, earlier), after
     return step.apply(frame), after
-
-
-def _check_unique(work: Work, artifact: Artifact) -> None:
-    on = work.params["unique"]
-    counts = work.store.scan(artifact).drop_nulls(on).group_by(on).len().filter(pl.col("len") > 1).sort(on)
-    twice = counts.head(1).collect()
-    if twice.height:
-        *values, count = twice.row(0)
-        raise DataError(
-            f"{work.params['dataset']} has several rows for one key, so a join would multiply rows",
-            expected=f"one row for each {', '.join(on)}",
-            found=f"{count} rows for " + ", ".join(f"{name}={value}" for name, value in zip(on, values, strict=True)),
-            hint="deduplicate it under prepare, join on more columns, or allow it with many: true",
-        )

@@ -29,6 +29,7 @@ def transform(stages, frames, steps, *sides, unique=()):
         unique=list(unique),
         earlier=0,
         between=None,
+        scatter=None,
         dataset="shapes",
     )
 
@@ -66,14 +67,14 @@ def test_several_partitions_are_one_where_a_step_sees_the_whole_table(stages):
 def test_partitions_take_the_types_of_the_dataset(stages):
     whole = LEFT.cast({"width": pl.Int64})
     params = {"steps": [], "schema": columns_of(LEFT.schema), "partitions": 1, "unique": [], "dataset": "shapes"}
-    params |= {"earlier": 0, "between": None}
+    params |= {"earlier": 0, "between": None, "scatter": None}
     assert_frame_equal(stages.rows(stages.run("transform", *stages.keep_raw(whole), **params)), LEFT)
 
 
 def test_a_column_that_a_partition_lacks_is_empty_there(stages):
     rows = stages.keep_raw(LEFT, LEFT.drop("colour"))
     params = {"steps": [], "schema": columns_of(LEFT.schema), "partitions": 2, "unique": [], "dataset": "shapes"}
-    params |= {"earlier": 0, "between": None}
+    params |= {"earlier": 0, "between": None, "scatter": None}
     found = stages.rows(stages.run("transform", *rows, **params))
     assert found["colour"].to_list() == [*LEFT["colour"], None, None, None, None]
 
@@ -82,7 +83,7 @@ def test_rows_that_a_backfill_has_replaced_are_left_out(stages):
     (rows,) = stages.keep_raw(LEFT)
     masked = Artifact('{"without":[["id","2","4"]]}', rows.file, rows.rows)
     params = {"steps": [], "schema": columns_of(LEFT.schema), "partitions": 1, "unique": [], "dataset": "shapes"}
-    params |= {"earlier": 0, "between": None}
+    params |= {"earlier": 0, "between": None, "scatter": None}
     assert stages.rows(stages.run("transform", masked, **params))["id"].to_list() == [1, 4]
 
 

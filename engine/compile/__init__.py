@@ -7,51 +7,20 @@ graph has one task for each partition and stage. Pure: nothing is read, equal in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
-from engine import digest
+from engine.compile.builder import Builder, Content, Part, code_of
+from engine.compile.view import view_of
 from engine.config.spec import PipelineSpec
-from engine.graph import Graph, Task
-from engine.plugin import PARTS, FittedTransformer, Plugin, Roles, TimeAware
-from engine.registry import describe, modules_of, name_of
-from engine.schemas import Columns
-from engine.stages.join import unique_by
-from engine.stores.artifacts import Artifact, plain
+from engine.graph import Graph
+from engine.plugin import PARTS, FittedTransformer, Plugin, Roles
+from engine.registry import describe, name_of
 
-_MICROSECOND = timedelta(microseconds=1)
+__all__ = ["Compiled", "Content", "Part", "code_of", "compile_pipeline", "ranking_part", "roles_of", "used"]
+
 _FAN_IN = 32  # summaries that one task merges
 _IMPORTANCE = {"repeats": 3, "sample": 2_000}
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A partition of a dataset: the piece of the source it is, and its rows, None while they are not ingested.
-
-    ``spans`` are the least and the greatest value of each column of dates or times, in microseconds since 1970.
-    """
-
-    source: str
-    rows: Artifact | None
-    spans: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a dataset holds: its partitions in order, and the columns of all of them as plain data."""
-
-    parts: tuple[Part, ...]
-    columns: Columns
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Partitions with rows in the past of another one, and which of the rows: column, since (None: all), until (included)."""
-
-    partitions: tuple[int, ...] = ()
-    between: tuple[str, int | None, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +64,7 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
     builder = _Builder(spec, contents)
     for name in used(spec):
         builder.partitions(name)
-    view = builder.view()
+    view = view_of(builder)
     segregation = builder.segregate(view)
     encoded = builder.encode(view, builder.assign(view, segregation))
     model = builder.add("estimate", {"model": describe(spec.model)}, encoded, "model.estimate", plugins=[spec.model])
@@ -114,102 +83,8 @@ def used(spec: PipelineSpec) -> list[str]:
     return found
 
 
-@dataclass(slots=True)
-class _Builder:
-    """Collects the tasks of one pipeline; each method adds those of a stage and returns their keys."""
-
-    spec: PipelineSpec
-    contents: Mapping[str, Content]
-    tasks: list[Task] = field(default_factory=list)
-    ingested: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def add(
-        self,
-        function: str,
-        params: dict[str, Any],
-        inputs: Sequence[str],
-        label: str,
-        index: int = 0,
-        *,
-        plugins: Sequence[Plugin] = (),
-        place: str = "",
-    ) -> str:
-        code = code_of(function, plugins)
-        task = Task(function, plain(params), tuple(inputs), code, label, index, place or f"artifacts/{label}")
-        self.tasks.append(task)
-        return task.key
-
-    def partitions(self, name: str) -> None:
-        self.ingested[name] = tuple(
-            # two files of equal contents are two partitions: the source is part of the key
-            self._given({"source": part.source, "rows": part.rows and part.rows.digest}, f"{name}.ingest", number)
-            for number, part in enumerate(self.contents[name].parts)
-        )
-
-    def _given(self, params: dict[str, Any], label: str, index: int) -> str:
-        task = Task("ingest", plain(params), (), "", label, index, "")
-        self.tasks.append(task)
-        return task.key
-
-    def view(self) -> tuple[str, ...]:
-        """Add the view: steps in a row are one task a partition; a step over the whole table makes it one task in all."""
-        spec, name = self.spec.view, self.spec.view.from_
-        prepare = self.spec.datasets[name].prepare
-        nodes = [join.model_dump(mode="json", by_alias=True) for join in spec.join]
-        sides = [self._side(node["with"], unique_by(node)) for node in nodes]
-        joins = [{"join": node, "side": number} for number, node in enumerate(nodes)]
-        steps = [*map(describe, prepare), *joins, *map(describe, spec.features)]
-        plugins = [*prepare, *spec.features]
-        if any(step.scope == "table" for step in plugins):
-            groups = [(list(self.ingested[name]), History())]
-        else:
-            aware = [step for step in plugins if isinstance(step, TimeAware)]
-            groups = [([key], self._history(name, number, aware)) for number, key in enumerate(self.ingested[name])]
-        params = {"steps": steps, "schema": self.contents[name].columns, "unique": [], "dataset": name}
-        place = f"features/{name}/version={digest.of_value(steps)[:12]}"
-        return tuple(
-            self.add(
-                "transform",
-                {**params, "partitions": len(group), "earlier": len(history.partitions), "between": history.between},
-                [*group, *(self.ingested[name][other] for other in history.partitions), *sides],
-                f"{name}.features",
-                number,
-                plugins=plugins,
-                place=place,
-            )
-            for number, (group, history) in enumerate(groups)
-        )
-
-    def _history(self, name: str, number: int, steps: Sequence[TimeAware]) -> History:
-        """Return which partitions may have rows in the past of one, by the times that they were seen to have.
-
-        Those that are not ingested yet have none: rows mostly come in the order of their times.
-        """
-        if not steps:
-            return History()
-        parts, time = self.contents[name].parts, self.spec.datasets[name].time
-        others = {other: part for other, part in enumerate(parts) if other != number and part.rows is not None}
-        own = parts[number].spans.get(time) if time is not None and all(step.on == time for step in steps) else None
-        if own is None or time is None:
-            return History(tuple(others))
-        looks = [step.lookback for step in steps]
-        far = [look // _MICROSECOND for look in looks if look is not None]
-        since = own[0] - sum(far) if len(far) == len(looks) else None
-        spans = {other: part.spans.get(time) for other, part in others.items()}
-        chosen = [
-            other
-            for other, span in spans.items()
-            if span is None or (span[0] <= own[1] and (since is None or since <= span[1]))
-        ]
-        return History(tuple(chosen), (time, since, own[1]))
-
-    def _side(self, name: str, unique: Sequence[str]) -> str:
-        prepare, parts = self.spec.datasets[name].prepare, self.ingested[name]
-        steps = [describe(step) for step in prepare]
-        schema = self.contents[name].columns
-        params = {"steps": steps, "schema": schema, "unique": list(unique), "dataset": name, "partitions": len(parts)}
-        params |= {"earlier": 0, "between": None}
-        return self.add("transform", params, parts, f"{name}.prepare", plugins=prepare)
+class _Builder(Builder):
+    """The stages after the view; each method adds those of a stage and returns their keys."""
 
     def segregate(self, view: Sequence[str]) -> str:
         roles = roles_of(self.spec)
@@ -282,13 +157,3 @@ class _Builder:
         }
         plugins = [self.spec.model, self.spec.metric]
         return self.add("importance", params, [model, *encoded], "model.importance", plugins=plugins)
-
-
-def code_of(function: str, plugins: Sequence[Plugin]) -> str:
-    """Return the digest of the code of a stage function with its plugins."""
-    return _code(function, *sorted({module for plugin in plugins for module in modules_of(plugin)}))
-
-
-@cache
-def _code(function: str, *modules: str) -> str:
-    return digest.of_code(f"engine.stages.{function}", *modules)
