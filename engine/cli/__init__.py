@@ -23,6 +23,7 @@ COMMANDS = {
     "features": "features",
     **dict.fromkeys(("fsck", "gc"), "upkeep"),
     "assess": "assess",
+    "watch": "watch",
 }
 """The commands, and the module in which each is."""
 

@@ -11,6 +11,7 @@ levada: from YAML to an evaluated model
   levada -m OVERRIDES            sweep: every combination      levada -m model=ridge,random_forest splitter.seed=1,2,3
   levada ingest [OVERRIDES]      bring what is new into the raw store; datasets=[A,B] since=X until=Y narrow it down
   levada assess [DATASET]        in what condition the data is; --propose prints YAML that would settle it
+  levada watch [OVERRIDES]       run again whenever new batches are announced, on what was ingested
   levada plan [OVERRIDES]        what would run, and why
   levada plugins [KIND [NAME]]   what `use:` can name, and its parameters
   levada schema                  JSON Schema of a pipeline file, for completion in editors

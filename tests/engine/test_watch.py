@@ -1,0 +1,100 @@
+"""A pipeline follows the announcements of its datasets."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from engine.errors import ConfigError
+from engine.runs import ingest_pipeline
+from engine.watch import watch
+
+JOINED = (
+    ("    key: [id]\n", "    key: [id]\n    mode: append\n"),
+    ("view:\n", "  paints: {extract: {use: csv, path: data/paints.csv}}\nview:\n"),
+    ("  from: shapes\n", "  from: shapes\n  join:\n    - {with: paints, on: [colour]}\n"),
+)
+
+
+@pytest.fixture
+def joined(shapes):
+    shapes.write("data/paints.csv", "colour,price\nred,1\nblue,2\n")
+    shapes.pipeline(*JOINED)
+    return shapes
+
+
+def turns(project, *overrides):
+    """Return what announcements come to until there are no more."""
+    found = []
+    while more := list(watch(project.load(*overrides), once=True)):
+        found += more
+        if any(turn.missing for turn in more):
+            break
+    return found
+
+
+def test_nothing_runs_before_every_dataset_has_a_batch(joined):
+    assert [turn.missing for turn in turns(joined)] == [("shapes", "paints")]
+    ingest_pipeline(joined.load(), ["shapes"])
+    assert [turn.missing for turn in turns(joined)] == [("paints",)]
+    ingest_pipeline(joined.load(), ["paints"])
+    (turn,) = turns(joined)
+    assert sorted(batch.dataset for batch in turn.batches) == ["paints", "shapes", "shapes", "shapes"]
+    turn.raise_failure()
+    assert turn.run.features().collect().height == 60
+
+
+def test_what_was_seen_is_not_seen_again_and_what_is_new_runs_alone(joined):
+    ingest_pipeline(joined.load())
+    (first,) = turns(joined)
+    assert turns(joined) == []
+    joined.write("data/shapes-3.csv", joined.rows(61, 20))
+    assert turns(joined) == [], "sources are not looked at"
+    ingest_pipeline(joined.load())
+    (second,) = turns(joined)
+    assert [batch.sequence for batch in second.batches] == [4]
+    assert joined.ran(first.run)["shapes.features"] == 3
+    assert joined.ran(second.run)["shapes.features"] == 1
+
+
+def test_a_run_needs_no_sources(joined):
+    ingest_pipeline(joined.load())
+    shutil.rmtree(joined.folder / "data")
+    (turn,) = turns(joined)
+    turn.raise_failure()
+    assert turn.run.summary["status"] == "done"
+
+
+def test_each_configuration_is_told_of_everything(joined):
+    ingest_pipeline(joined.load())
+    assert len(turns(joined)) == len(turns(joined, "splitter.seed=7")) == 1
+    assert turns(joined, "splitter.seed=7") == []
+
+
+def test_announcements_of_other_datasets_start_nothing(joined):
+    ingest_pipeline(joined.load())
+    turns(joined)
+    joined.write("data/others.csv", "a\n1\n")
+    joined.pipeline(
+        *JOINED, ("datasets:\n", "datasets:\n  others: {extract: {use: csv, path: data/others.csv}}\n"), name="more"
+    )
+    ingest_pipeline(joined.load(name="more"), ["others"])
+    assert turns(joined) == []
+
+
+def test_a_run_that_can_not_begin_is_told_and_counts_as_seen(joined):
+    ingest_pipeline(joined.load())
+    joined.pipeline(*JOINED, ("width * height", "widht * height"))
+    (turn,) = turns(joined)
+    with pytest.raises(ConfigError):
+        turn.raise_failure()
+    assert turns(joined) == []
+
+
+def test_a_turn_that_was_interrupted_begins_again(joined):
+    ingest_pipeline(joined.load())
+    following = watch(joined.load(), once=True)
+    assert next(following).run is not None
+    following.close()  # before the turn is over for whoever asked
+    assert len(turns(joined)) == 1
