@@ -41,11 +41,14 @@ def show_error(error: LevadaError) -> None:
         console.print(Text(line))
 
 
-def show_run(summary: Mapping[str, Any], report: Path) -> None:
-    """Print what came of a run: a line a stage, warnings, metrics, the answer, where the report is."""
+def show_run(summary: Mapping[str, Any], report: Path, started: float = STARTED) -> None:
+    """Print what came of a run: a line a stage, warnings, metrics, the answer, where the report is.
+
+    ``started`` is when what led to it began, as ``time.perf_counter`` has it.
+    """
     console = console_of()
     console.print(_stages(summary["stages"]))
-    console.print(_work(summary["stages"], summary["seconds"]))
+    console.print(_work(summary["stages"], summary["seconds"], started))
     _warnings(console, summary)
     _failures(console, summary)
     if summary["metrics"]:
@@ -104,9 +107,9 @@ def _stages(stages: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _work(stages: Sequence[Mapping[str, Any]], seconds: float) -> Text:
+def _work(stages: Sequence[Mapping[str, Any]], seconds: float, started: float = STARTED) -> Text:
     ran, reused = (sum(stage[status] for stage in stages) for status in ("ran", "reused"))
-    took = f"{seconds:.1f} s ({time.perf_counter() - STARTED:.1f} s in all)"
+    took = f"{seconds:.1f} s ({time.perf_counter() - started:.1f} s in all)"
     if ran == 0 and not any(stage["failed"] for stage in stages):
         return Text(f"nothing had to run: all {reused} tasks were done before   {took}", style="green")
     return Text(f"{ran} tasks ran, {reused} were reused   {took}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +16,8 @@ from engine.cli.commands import write_report
 from engine.cli.progress import Progress
 from engine.cli.show import console_of, show_error, show_run
 from engine.config.compose import load
-from engine.errors import ConfigError
+from engine.config.spec import PipelineSpec
+from engine.errors import ConfigError, Interrupted, LevadaError
 from engine.names import span
 from engine.watch import Turn
 from engine.watch import watch as turns
@@ -35,36 +38,43 @@ def watch(arguments: Sequence[str]) -> int:
     except ValueError as error:
         raise ConfigError(str(error), where="--every") from None
     spec = load(overrides_of("watch", rest), options.config_dir)
-    with Progress() as progress:
-        for turn in turns(spec, every=every, once=options.once, watchers=[progress]):
-            _show(turn, as_json=options.json)
+    for turn in turns(spec, every=every, once=options.once):
+        _announce(turn, as_json=options.json)
+        if turn.spec is None:
+            continue
+        try:
+            _run(turn.spec, as_json=options.json)
+        except Interrupted:
+            raise
+        except LevadaError as error:  # the next announcement may put it right
             if options.once:
-                turn.raise_failure()
+                raise
+            show_error(error)
     return 0
 
 
-def _show(turn: Turn, *, as_json: bool) -> None:
-    """Print what came of a turn: a line that says what was new, then as for any run."""
-    now = datetime.now().astimezone()
-    console = console_of()
-    if turn.missing:
-        line = f"waiting for a batch of {', '.join(turn.missing)}"
-    else:
-        new: dict[str, int] = {}
-        for batch in turn.batches:
-            new[batch.dataset] = new.get(batch.dataset, 0) + 1
-        line = ", ".join(f"{count} new batch{'es' * (count > 1)} of {name}" for name, count in new.items())
+def _announce(turn: Turn, *, as_json: bool) -> None:
+    """Print a line that says what is new, or what is waited for."""
     if as_json:
-        found = turn.run.summary if turn.run is not None else None
-        print(
-            json.dumps({"missing": list(turn.missing), "batches": [one.id for one in turn.batches], "run": found}), flush=True
-        )
-    else:
-        console.print(Text(f"{now:%H:%M:%S} {line}"))
-    if turn.run is not None and not as_json:
-        from engine.report import render_run
+        print(json.dumps({"missing": list(turn.missing), "batches": [batch.id for batch in turn.batches]}), flush=True)
+        return
+    new = Counter(batch.dataset for batch in turn.batches)
+    parts = [f"{count} new batch{'es' * (count > 1)} of {name}" for name, count in new.items()]
+    parts += [f"waiting for a batch of {', '.join(turn.missing)}"] if turn.missing else []
+    console_of().print(Text(f"{datetime.now().astimezone():%H:%M:%S} {', '.join(parts)}"))
 
-        folder = Path("outputs") / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S}"
-        show_run(turn.run.summary, write_report(folder, turn.run.summary, render_run(dict(turn.run.summary))))
-    if turn.error is not None:
-        show_error(turn.error)
+
+def _run(spec: PipelineSpec, *, as_json: bool) -> None:
+    """Run the pipeline, tell what came of it as ``levada run`` does, and raise what went wrong."""
+    from engine.report import render_run
+    from engine.runs import run_pipeline
+
+    started, now = time.perf_counter(), datetime.now().astimezone()
+    with Progress() as progress:
+        found = run_pipeline(spec, overrides=[f"view.as_of={spec.view.as_of}"], watchers=[progress])
+    report = write_report(Path("outputs") / f"{now:%Y-%m-%d/%H-%M-%S}", found.summary, render_run(dict(found.summary)))
+    if as_json:
+        print(json.dumps(found.summary), flush=True)
+    else:
+        show_run(found.summary, report, started)
+    found.raise_failure()
