@@ -24,6 +24,7 @@ from engine.runs import Compiler, open_catalog, opened
 from engine.stages.work import explained
 from engine.stores.batches import Batch
 from engine.stores.catalog import Catalog, Memory, RunRecord
+from engine.stores.features import FeatureVersion
 from engine.stores.history import find_batch
 
 
@@ -156,7 +157,7 @@ def _answer(question: Mapping[str, Any]) -> str:
 
 
 def lineage(store: Store, identity: str, where: str | None = None) -> dict[str, Any]:
-    """Return where a dataset, a run, a batch or a result came from and what came of it, as indented lines.
+    """Return where something came from and what came of it: a dataset, run, batch, version of features or result, in lines.
 
     ``identity`` is the name of a dataset, an id or the beginning of one. ``where`` is an SQL condition and asks for the rows
     of a dataset that fulfil it: the batch, the piece of the source and the number there of each. Raises ``DataError`` when
@@ -180,6 +181,9 @@ def lineage(store: Store, identity: str, where: str | None = None) -> dict[str, 
                 "from": _source_lines(batch),
                 "to": _uses(catalog, [part.loaded.artifact().digest for part in batch.partitions]),
             }
+        versions = [one for one in catalog.features() if identity and one.id.startswith(identity)]
+        if len(versions) == 1:
+            return _lineage_of_features(catalog, versions[0])
         memory = catalog.origin(identity) if identity else None
         if memory is not None:
             title = f"{memory.label} {memory.index}: {memory.artifact.digest}"
@@ -188,6 +192,17 @@ def lineage(store: Store, identity: str, where: str | None = None) -> dict[str, 
     finally:
         catalog.close()
     raise DataError(f"nothing is known of '{identity}'", hint="`levada runs` lists runs; reports name batches")
+
+
+def _lineage_of_features(catalog: Catalog, version: FeatureVersion) -> dict[str, Any]:
+    by_id = {batch.id: batch for batch in catalog.batches()}
+    batches = [by_id[one.id] for one in version.batches if one.id in by_id]
+    lines = [line for batch in batches for line in ((0, _batch_line(batch)), *((1, text) for _, text in _source_lines(batch)))]
+    return {
+        "title": f"features of {version.view}, version {version.id}: {version.rows:,} rows, made by run {version.run}",
+        "from": lines,
+        "to": _uses(catalog, [part.piece.artifact().digest for part in version.partitions]),
+    }
 
 
 def _lineage_of_dataset(catalog: Catalog, batches: Sequence[Batch]) -> dict[str, Any]:

@@ -182,7 +182,9 @@ def lineage(arguments: Sequence[str]) -> int:
     from engine.explain import lineage as find
 
     parser = listing("lineage")
-    parser.add_argument("id", help="a dataset, or a run, batch or result; the beginning of the id is enough")
+    parser.add_argument(
+        "id", help="a dataset, or a run, batch, version of features or result; the beginning of the id is enough"
+    )
     parser.add_argument("--where", help="an SQL condition: where the rows of the dataset came from that fulfil it")
     options, rest = parser.parse_known_args(arguments)
     store = load_store(overrides_of("lineage", rest), options.config_dir)

@@ -17,6 +17,7 @@ from engine.execute import Watcher
 from engine.explain import explain, lineage, list_runs
 from engine.runs import run_pipeline
 from engine.stores.catalog import RunRecord
+from engine.views import list_versions
 
 HELPER = """
 FACTOR = 2
@@ -170,6 +171,15 @@ def test_a_run_whose_process_is_gone_is_listed_as_killed_and_one_on_another_mach
         "2": "running",
         "3": "running",
     }
+
+
+def test_the_lineage_of_a_version_of_features_has_its_batches_and_what_learned_from_it(finished):
+    shapes, run = finished
+    (version,) = list_versions(at(shapes), "shapes")
+    found = lineage(at(shapes), version["id"][:-4])
+    assert found["title"] == f"features of shapes, version {version['id']}: 60 rows, made by run {run.id}"
+    assert sum(text.startswith("shapes batch ") for text in texts(found["from"])) == 1
+    assert "view.segregate  1 result" in texts(found["to"])
 
 
 @pytest.mark.parametrize("question", [list_runs, partial(lineage, identity="x")], ids=["runs", "lineage"])
