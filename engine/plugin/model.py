@@ -1,0 +1,54 @@
+"""Plugins that learn to answer, and that say how good answers are."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import polars as pl
+
+from engine.plugin.base import Plugin
+from engine.plugin.columns import TaskName
+
+
+class Model(Plugin):
+    """An algorithm that is estimated from rows and then predicts."""
+
+    kind: ClassVar[str] = "model"
+    task: ClassVar[TaskName]
+
+    @abstractmethod
+    def estimate(self, features: pl.DataFrame, target: pl.Series | None) -> Any:
+        """Return the fitted model: the same input and parameters give the same one.
+
+        Features are numeric; the target is text for classes, Float64 for regression, None for clustering.
+        """
+
+    @abstractmethod
+    def predict(self, fitted: Any, features: pl.DataFrame) -> pl.DataFrame:
+        """Return a row for each row: ``prediction``, and probabilities where the model can say them.
+
+        Predictions are text for classes, Float64 for regression, Int64 for clusters; probabilities are columns
+        ``probability:<class>`` (Float64, 0 to 1), one for each class in sorted order. A classifier that only ranks gives
+        ``score:<class>`` instead (Float64, larger is surer).
+        """
+
+    def importance(self, fitted: Any) -> pl.Series | None:
+        """Return the model's own rating of its features in their order, or None. Permutation works for all."""
+        return None
+
+
+class Metric(Plugin):
+    """A number that says how good predictions are."""
+
+    kind: ClassVar[str] = "metric"
+    tasks: ClassVar[frozenset[TaskName]]
+    greater_is_better: ClassVar[bool] = True
+
+    @abstractmethod
+    def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        """Return the number, or None where it is not defined (one class only, no probabilities, one cluster).
+
+        ``truth`` and ``prediction`` are as in ``Model``; ``features`` are the encoded features of the same rows, for
+        metrics that look at distances.
+        """
