@@ -45,8 +45,7 @@ class Compiled:
 
 def ranking_part(spec: PipelineSpec) -> str:
     """Return validation if it has rows, else test, else train."""
-    shares = {"validation": spec.splitter.validation, "test": spec.splitter.test}
-    return next((part for part, share in shares.items() if share > 0), "train")
+    return next(part for part in ("validation", "test", "train") if part in spec.splitter.parts)
 
 
 def roles_of(spec: PipelineSpec) -> Roles:
@@ -131,8 +130,7 @@ class _Builder(Builder):
                 return summaries[0]
 
     def evaluate(self, model: str, encoded: Sequence[str], *, final: bool) -> dict[str, str]:
-        shares = {part: getattr(self.spec.splitter, part) for part in PARTS[1:]}
-        parts = [part for part, share in shares.items() if share > 0] or ["train"]
+        parts = [part for part in PARTS[1:] if part in self.spec.splitter.parts] or ["train"]
         wanted = parts if final else [ranking_part(self.spec)]
         metrics = [describe(metric) for metric in self.spec.metrics]
         plugins = [self.spec.model, *self.spec.metrics]

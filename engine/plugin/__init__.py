@@ -24,7 +24,7 @@ from engine.plugin.check import Broken, Check, DatasetCheck
 from engine.plugin.columns import CHECK, PART, PARTS, RAW, ROW, TARGET, Columns, TaskName, choose, require
 from engine.plugin.extractor import ALL, Extractor, Salvaged, Source, SourcePartition, Window
 from engine.plugin.model import Metric, Model
-from engine.plugin.splitter import Roles, Splitter
+from engine.plugin.splitter import Folds, Roles, Shares, Splitter
 from engine.plugin.transformer import FittedTransformer, Selector, TimeAware, Transformer
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Extractor",
     "Finding",
     "FittedTransformer",
+    "Folds",
     "Metric",
     "Model",
     "PART",
@@ -48,6 +49,7 @@ __all__ = [
     "Salvaged",
     "Selector",
     "Source",
+    "Shares",
     "SourcePartition",
     "Splitter",
     "TARGET",

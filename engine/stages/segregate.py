@@ -54,7 +54,7 @@ def _split(rows: pl.DataFrame, roles: Roles) -> list[dict[str, Any]]:
 
 def _findings(rows: pl.DataFrame, split: list[dict[str, Any]], roles: Roles) -> list[Finding]:
     found = []
-    unlabelled = rows[PART].null_count()
+    unlabelled = rows[roles.target].null_count() if roles.target and roles.task != "clustering" else 0
     if unlabelled:
         found.append(Finding("no_target", f"{unlabelled:,} rows have no {roles.target} and are left out", "label or drop them"))
     for entry in split:

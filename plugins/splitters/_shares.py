@@ -1,12 +1,13 @@
-"""From a row's place in an order to its part."""
+"""From a row's place in an order to its part, and the orders: by lot, by time."""
 
 import numpy as np
 import polars as pl
 
-from engine.plugin import PARTS, Splitter
+from engine.errors import ConfigError
+from engine.plugin import PARTS, Roles, Shares
 
 
-def part(shares: Splitter, place: pl.Expr, count: pl.Expr) -> pl.Expr:
+def part(shares: Shares, place: pl.Expr, count: pl.Expr) -> pl.Expr:
     """Return the part of the row at ``place`` (from 0) of ``count``: the first are train, the last are test.
 
     The sizes of the parts are the shares of ``count``, rounded.
@@ -29,3 +30,16 @@ def shuffled(count: int, seed: int) -> pl.Series:
     NumPy has frozen the stream of ``RandomState``; Polars' shuffle may change with its version.
     """
     return pl.Series("place", np.random.RandomState(seed).permutation(count), dtype=pl.Int64)
+
+
+def time_column(named: str | None, roles: Roles, splitter: str) -> str:
+    """Return the column that orders rows: the one named, else the dataset's time. Raises ``ConfigError`` without either."""
+    column = named or roles.time
+    if column is None:
+        raise ConfigError(
+            f"the splitter {splitter} needs a time",
+            expected="a column of times",
+            found="no time in the dataset",
+            hint="set `time:` of the dataset that the view starts from, or splitter.column",
+        )
+    return column

@@ -3,12 +3,11 @@
 import polars as pl
 from pydantic import Field
 
-from engine.errors import ConfigError
-from engine.plugin import Roles, Splitter
-from plugins.splitters._shares import part
+from engine.plugin import Roles, Shares
+from plugins.splitters._shares import part, time_column
 
 
-class Chronological(Splitter):
+class Chronological(Shares):
     """Train on the earliest rows, validate on later ones and test on the latest.
 
     The honest choice wherever predictions are about the future. Rows of equal time stay together in the earlier part,
@@ -21,20 +20,9 @@ class Chronological(Splitter):
     )
 
     def needs(self, roles: Roles) -> list[str]:
-        return [self._column(roles)]
+        return [time_column(self.column, roles, "chronological")]
 
     def assign(self, roles: Roles) -> pl.Expr:
-        time = pl.col(self._column(roles))
+        time = pl.col(self.needs(roles))
         place = time.rank("min").cast(pl.Int64) - 1
         return pl.when(time.is_null()).then(pl.lit("train")).otherwise(part(self, place, time.count()))
-
-    def _column(self, roles: Roles) -> str:
-        column = self.column or roles.time
-        if column is None:
-            raise ConfigError(
-                "the splitter chronological needs a time",
-                expected="a column of times",
-                found="no time in the dataset",
-                hint="set `time:` of the dataset that the view starts from, or splitter.column",
-            )
-        return column

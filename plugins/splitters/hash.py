@@ -5,13 +5,12 @@ from pydantic import Field
 from sklearn.utils import murmurhash3_32
 
 from engine.errors import ConfigError
-from engine.plugin import Roles, Splitter
+from engine.plugin import Roles, Shares
 from plugins.splitters._shares import part
+from plugins.splitters._text import texts_of
 
-_SEPARATOR, _MISSING = "\x1f", "\x00"
 
-
-class Hash(Splitter):
+class Hash(Shares):
     """Let a row's key decide its part, so that the row keeps it for good, whatever rows are added or taken away.
 
     All rows of one key stay together: with ``columns: [customer]`` no customer is both learned from and tested on.
@@ -49,18 +48,5 @@ class Hash(Splitter):
 
     def _lots(self, keys: pl.Series) -> pl.Series:
         """Return a number from 0 below 2**32 for each key."""
-        frame = keys.struct.unnest()
-        text = pl.concat_str(
-            [_canonical(name, dtype).fill_null(_MISSING) for name, dtype in frame.schema.items()], separator=_SEPARATOR
-        )
-        texts = frame.select(text.alias("text")).to_series()
-        lots = [murmurhash3_32(one, seed=self.seed, positive=True) for one in texts.to_list()]
+        lots = [murmurhash3_32(one, seed=self.seed, positive=True) for one in texts_of(keys).to_list()]
         return pl.Series(lots, dtype=pl.Int64)
-
-
-def _canonical(name: str, dtype: pl.DataType) -> pl.Expr:
-    """Return a column as text that is the same whatever the width of numbers and the unit or zone of times."""
-    column = pl.col(name)
-    if dtype in (pl.Date, pl.Datetime):
-        return column.cast(pl.Datetime("us", getattr(dtype, "time_zone", None))).dt.epoch("us").cast(pl.String)
-    return column.cast(pl.String)

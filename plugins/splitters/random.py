@@ -3,11 +3,11 @@
 import polars as pl
 from pydantic import Field
 
-from engine.plugin import Roles, Splitter
+from engine.plugin import Roles, Shares
 from plugins.splitters._shares import part, shuffled
 
 
-class Random(Splitter):
+class Random(Shares):
     """Draw the parts by lot: any row may go to any part, and the parts have exactly their shares of rows.
 
     It suits rows that know nothing of each other. Where rows of one time or one customer resemble each other, it lets

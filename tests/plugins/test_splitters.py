@@ -11,13 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import ConfigError
-from engine.plugin import PARTS, Roles, Splitter
+from engine.errors import ConfigError, DataError
+from engine.plugin import PARTS, Folds, Roles, Splitter
 from engine.registry import build
 from plugins.splitters.chronological import Chronological
+from plugins.splitters.group import Group
+from plugins.splitters.group_k_fold import GroupKFold
 from plugins.splitters.hash import Hash
+from plugins.splitters.k_fold import KFold
+from plugins.splitters.predefined import Predefined
 from plugins.splitters.random import Random
+from plugins.splitters.rolling_origin import RollingOrigin
 from plugins.splitters.stratified import Stratified
+from plugins.splitters.stratified_k_fold import StratifiedKFold
 
 ROLES = Roles(task="classification", target="label", key=("id",), time="time")
 NONE = Roles(task="regression", target="label", key=(), time=None)
@@ -118,6 +124,110 @@ def test_a_splitter_says_which_role_it_lacks_and_how_to_give_it(splitter: Splitt
 def test_a_column_that_is_named_takes_the_place_of_the_role(splitter: Splitter) -> None:
     assert splitter.needs(NONE) == ["x"]
     assert len(split_by(splitter, NONE, x=[1, 2, 3])) == 3
+
+
+GROUPS = st.lists(st.sampled_from(["a", "b", "c", "d", "e", None]), min_size=1, max_size=60)
+
+
+@given(SHARES, GROUPS, st.integers(0, 3), st.randoms())
+def test_no_group_is_in_two_parts_and_the_shares_are_kept_as_nearly_as_groups_allow(shares, groups, seed, random):
+    given = dict(zip(PARTS, shares, strict=True))
+    parts = split(Group(**given, columns=("id",), seed=seed), id=groups)
+    of = {group: {part for part, own in zip(parts, groups, strict=True) if own == group} for group in groups}
+    assert all(len(found) == 1 for found in of.values())
+    largest, counts = max(Counter(groups).values()), Counter(parts)
+    assert all(abs(counts[part] - share * len(groups)) <= largest * len(PARTS) for part, share in given.items())
+    shuffled = random.sample(groups, len(groups))
+    again = split(Group(**given, columns=("id",), seed=seed), id=shuffled)
+    assert {group: {part} for group, part in zip(shuffled, again, strict=True)} == of, "the order of rows does not matter"
+
+
+def folds_of(splitter: Folds, **columns: Any) -> list[list[str]]:
+    return [split(splitter.model_copy(update={"fold": fold}), **columns) for fold in range(splitter.folds)]
+
+
+@given(
+    st.integers(2, 6), st.sampled_from([0.0, 0.2, 0.5]), st.lists(st.sampled_from(["a", "b", None]), min_size=1, max_size=60)
+)
+@pytest.mark.parametrize("kind", [KFold, StratifiedKFold, GroupKFold])
+def test_each_row_validates_in_one_fold_or_is_tested_in_all(kind, folds, test, labels):
+    found = folds_of(kind(folds=folds, test=test, seed=1), id=labels, label=labels)
+    for parts in zip(*found, strict=True):
+        assert Counter(parts) in ({"test": folds}, {"validation": 1, "train": folds - 1})
+    tested = found[0].count("test")
+    assert kind is GroupKFold or abs(tested - test * len(labels)) <= (1 if kind is KFold else 2)
+    sizes = [parts.count("validation") for parts in found]
+    assert kind is GroupKFold or max(sizes) - min(sizes) <= 1
+
+
+@given(st.integers(2, 5), st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=80))
+def test_each_fold_has_as_many_rows_of_a_class_as_any_other_or_one_more(folds, labels):
+    found = folds_of(StratifiedKFold(folds=folds, test=0.25), label=labels)
+    for label in set(labels):
+        counts = [
+            [(part, own) for part, own in zip(parts, labels, strict=True)].count(("validation", label)) for parts in found
+        ]
+        assert max(counts) - min(counts) <= 1
+
+
+@given(GROUPS, st.integers(2, 4))
+def test_no_group_is_in_two_folds(groups, folds):
+    for parts in folds_of(GroupKFold(folds=folds, columns=("id",)), id=groups):
+        assert all(len({p for p, own in zip(parts, groups, strict=True) if own == group}) == 1 for group in groups)
+
+
+@given(st.lists(st.none() | st.integers(0, 50), min_size=1, max_size=60), st.integers(2, 5), st.sampled_from([None, 3.0]))
+@pytest.mark.parametrize("window", ["expanding", "sliding"])
+def test_what_is_learned_from_lies_before_what_validates_and_that_before_what_is_tested(window, times, folds, gap):
+    found = folds_of(RollingOrigin(folds=folds, window=window, gap=gap), time=pl.Series(times, dtype=pl.Int64))
+    for parts in found:
+        of = {p: [t for q, t in zip(parts, times, strict=True) if q == p and t is not None] for p in PARTS}
+        for earlier, later, least in (("train", "validation", gap or 0), ("validation", "test", 0), ("train", "test", 0)):
+            if of[earlier] and of[later]:
+                assert max(of[earlier]) + least < min(of[later]) + (earlier == "train" and gap is not None)
+        assert all(part is None for part, time in zip(parts, times, strict=True) if time is None)
+
+
+def test_rolling_origin_learns_from_more_and_more_or_from_the_last_block_alone():
+    times = [datetime(2013, 1, 1) + timedelta(days=day) for day in range(10)]
+    expanding = ["".join((part or "-")[:2] for part in parts) for parts in folds_of(RollingOrigin(folds=3), time=times)]
+    assert expanding == ["trtrvava----tete", "trtrtrtrvava--tete", "trtrtrtrtrtrvavatete"]
+    sliding = RollingOrigin(folds=3, window="sliding", gap="1d", test=0)
+    found = ["".join((part or "-")[0] for part in parts) for parts in folds_of(sliding, time=times[:8])]
+    assert found == ["t-vv----", "--t-vv--", "----t-vv"]
+
+
+@pytest.mark.parametrize(("gap", "values"), [("7d", [1, 2, 3, 4]), (7.0, [datetime(2013, 1, day) for day in (1, 2, 3, 4)])])
+def test_a_gap_that_is_none_of_the_columns_is_refused(gap, values):
+    with pytest.raises(DataError, match="makes no sense"):
+        split(RollingOrigin(folds=2, gap=gap, test=0), time=values)
+
+
+def test_predefined_takes_the_parts_from_a_column_and_leaves_out_what_it_does_not_know():
+    splitter = Predefined(column="set", train=("1", "2"), validation=("3",), test=())
+    assert split(splitter, set=[1, 3, 2, 4, None]) == ["train", "validation", "train", None, None]
+    assert splitter.parts == ("train", "validation")
+    with pytest.raises(ValueError, match="'3' stands for two parts"):
+        Predefined(column="set", train=("3",), validation=("3",))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from("xyz")), min_size=40, max_size=120), st.integers(0, 3))
+def test_several_labels_are_each_spread_over_the_parts_by_their_shares(rows, seed):
+    columns = {name: [row[place] for row in rows] for place, name in enumerate("abc")}
+    parts = split(Stratified(by=("a", "b", "c"), seed=seed), **columns)
+    labels = [("a", True), ("b", True), *(("c", value) for value in "xyz")]
+    counted = [("rows", Counter(parts))] + [
+        (label, Counter(part for part, value in zip(parts, columns[name], strict=True) if value == label))
+        for name, label in labels
+    ]
+    for _, counts in counted:
+        total = sum(counts.values())
+        assert all(abs(counts[part] - share * total) <= 6 for part, share in zip(PARTS, (0.6, 0.2, 0.2), strict=True))
+
+
+def test_a_fold_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="fold must be from 0 to 2"):
+        KFold(folds=3, fold=3)
 
 
 def test_shares_that_do_not_sum_to_one_are_refused() -> None:
