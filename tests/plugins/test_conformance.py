@@ -16,7 +16,6 @@ from polars.testing import assert_frame_equal, assert_series_equal
 from engine.errors import DataError
 from engine.plugin import (
     PART,
-    PARTS,
     TARGET,
     Check,
     DatasetCheck,
@@ -125,7 +124,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"use": "group_k_fold", "columns": ["text"], "folds": 3},
         {"use": "hash", "seed": 3},
         {"use": "k_fold", "fold": 4},
-        {"use": "predefined", "column": "text", "train": ["a"], "validation": ["b"]},
+        {"use": "predefined", "column": "text", "train": ["a"], "validation": ["b"], "test": ["c", "d"]},
         {"use": "random", "seed": 3},
         {"use": "rolling_origin", "fold": 1},
         {"use": "stratified", "seed": 3},
