@@ -30,13 +30,6 @@ def penguins(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A scheduler and two workers, all that the tests of this module leave alive."""
-    with dask_cluster(tmp_path_factory.mktemp("cluster")) as found:
-        yield found
-
-
 def compared(project: Project, store: str, *arguments: str) -> tuple[str, str]:
     """Run again in a store of its own, compare all results with those in the usual store, and return what was printed."""
     ended = project.levada(*arguments, f"store.root={store}")
