@@ -15,7 +15,13 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A scheduler and two workers, all that the tests leave alive."""
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with dask_cluster(tmp_path_factory.mktemp("cluster")) as found:
         yield found
+
+
+@pytest.fixture
+def cluster(scheduler: Cluster) -> Cluster:
+    """A scheduler and two workers that are alive, whatever a test before has done to one."""
+    scheduler.complete()
+    return scheduler
