@@ -22,6 +22,7 @@ from engine.plugin import PART, FittedTransformer, Roles
 from engine.registry import build, find, names
 from engine.runs import Run
 from engine.sweep import Trial, run_sweep
+from tests.executors import whole
 from tests.plugins.test_conformance import EXAMPLES
 from tests.plugins.test_merges import STEPS
 
@@ -113,6 +114,7 @@ class Pipelines:
             (folder / name).mkdir()
             rows[:CUT].write_parquet(folder / name / "0.parquet")
             rows[CUT:].write_parquet(folder / name / "1.parquet")
+        whole.write(folder / WHOLE[1], [whole.READINGS[start : start + 24] for start in range(0, whole.SIZE, 24)])
         return cls(folder, executor)
 
     def spec(self, split: str, data: str, encode: Sequence[Node], store: str) -> PipelineSpec:
@@ -134,8 +136,12 @@ class Pipelines:
         )
 
     def sweep(self, asked: Sequence[tuple[str, str]], encode: Sequence[Node], store: str = "store") -> Proof:
-        """Run a trial for each split and data, all of them in one sweep."""
-        trials = [Trial(number, one, self.spec(*one, encode, store)) for number, one in enumerate(asked)]
+        """Run a trial for each split and data, and the pipeline that has it all if asked, in one sweep."""
+        more = {"executor": self.executor, "store": {"root": str(self.folder / store)}}
+        specs = [
+            whole.spec(self.folder / WHOLE[1], **more) if one == WHOLE else self.spec(*one, encode, store) for one in asked
+        ]
+        trials = [Trial(number, one, spec) for number, (one, spec) in enumerate(zip(asked, specs, strict=True))]
         sweep = run_sweep(trials, final=False)
         for error in sweep.errors.values():
             raise error
@@ -176,7 +182,8 @@ class Proof:
         return found
 
 
-ASKED = [(split, data) for split in SPLITS for data in ("as found", split)]
+WHOLE = ("chronological", "whole")
+ASKED = [WHOLE, *((split, data) for split in SPLITS for data in ("as found", split))]
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +235,7 @@ def is_blind(node: Node) -> bool:
 
 
 @pytest.mark.parametrize("executor", ["local_cluster", pytest.param("cluster", marks=pytest.mark.service)])
-def test_executors_learn_the_same_and_nothing_from_rows_outside_of_training(
+def test_executors_come_to_the_same_bytes_and_learn_nothing_from_rows_outside_of_training(
     executor: str, on_threads: Proof, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     more = {"address": request.getfixturevalue("cluster").address} if executor == "cluster" else {}
@@ -236,4 +243,4 @@ def test_executors_learn_the_same_and_nothing_from_rows_outside_of_training(
     for split in SPLITS:
         assert found.learned(split, "as found") == found.learned(split, split)
     there = on_threads.everything()
-    assert found.everything() == {one: there[one] for one in found.runs}
+    assert found.everything() == {one: there[one] for one in ASKED}
