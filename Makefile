@@ -22,7 +22,7 @@ run: $(INSTALLED)  ## a year of flights, from CSV files to an evaluated model wi
 	$(BIN)/levada pipeline=flights
 
 test: lint type  ## lint, types and all tests, below five minutes
-	$(BIN)/python -m pytest -m "not soak" -n logical
+	$(BIN)/python -m pytest -m "not soak" -n logical --dist loadfile --no-loadscope-reorder
 
 soak: $(TOOLS)  ## the long tests
 	$(BIN)/python -m pytest -m soak

@@ -7,6 +7,7 @@ refuses what might be right.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -14,13 +15,15 @@ import polars as pl
 from engine.compile import roles_of
 from engine.config.spec import PipelineSpec
 from engine.errors import ConfigError, DataError, MissingColumn, nearest
-from engine.plugin import FittedTransformer, Plugin, Transformer, choose, require
+from engine.plugin import PART, TARGET, FittedTransformer, Plugin, Transformer, choose, require
+from engine.registry import describe
 from engine.stages.join import join as joined
 from engine.validate import Path, dotted
 
 
 def check_columns(spec: PipelineSpec, sources: Mapping[str, Sequence[str] | None]) -> None:
     """Raise ``ConfigError`` with the key's path for the first column that is named and can not be there."""
+    _check_hidden(spec)
     frames = {name: _dataset(spec, name, columns) for name, columns in sources.items()}
     _check_references(spec, sources)
     view = frames[spec.view.from_]
@@ -39,6 +42,18 @@ def check_columns(spec: PipelineSpec, sources: Mapping[str, Sequence[str] | None
     view = _steps(view, spec.view.features, ("view", "features"))
     if view is not None:
         _check_view(spec, view)
+
+
+def _check_hidden(spec: PipelineSpec) -> None:
+    """Check that no step of the encoding names what it may not see: with the target in a feature, a model knows the answer."""
+    for number, step in enumerate(spec.encode):
+        said = json.dumps(describe(step))
+        for hidden in (TARGET, PART):
+            if hidden in said:
+                raise ConfigError(
+                    f"'{hidden}' is no column of a step: the target and the part of a row are hidden from features",
+                    where=dotted(("encode", number)),
+                )
 
 
 def _check_view(spec: PipelineSpec, view: pl.LazyFrame) -> None:

@@ -21,6 +21,7 @@ from engine.config.spec import PipelineSpec
 from engine.runs import Run, run_pipeline
 from engine.stores.sqlite import SqliteCatalog
 from tests import servers
+from tests.durability.nursery import Nursery
 
 settings.register_profile(  # other processes share the cores: slow is no fault
     "steady",
@@ -183,6 +184,13 @@ def user_folder(tmp_path: Path) -> Path:
 def forget_() -> Callable[[], None]:
     """Forget what the engine remembers of code: call it after code has changed."""
     return forget
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where children are made that have all imported and have run nothing; one for each of pytest's own processes."""
+    with Nursery() as nursery:
+        yield nursery
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
@@ -47,9 +48,19 @@ class Server:
         self.process.kill()
         self.process.wait(STOP_SECONDS)
 
+    def close(self) -> None:
+        """Ask it to end; kill it if it does not."""
+        _stop(self.process)
+
 
 @contextmanager
 def started(command: Sequence[str], ready: str, log: Path) -> Iterator[Server]:
+    """Start a server, and stop it when the context ends."""
+    with closing(start(command, ready, log)) as server:
+        yield server
+
+
+def start(command: Sequence[str], ready: str, log: Path) -> Server:
     """Start a server and wait until its log matches ``ready``, whose first group is its address.
 
     Raises ``RuntimeError`` with the log's end if it ends before, or is not ready in time.
@@ -58,14 +69,19 @@ def started(command: Sequence[str], ready: str, log: Path) -> Iterator[Server]:
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=log.parent, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
-        yield Server(_wait(process, ready, log), process)
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_SECONDS)
+        return Server(_wait(process, ready, log), process)
+    except BaseException:
+        _stop(process)
+        raise
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(STOP_SECONDS)
 
 
 def _wait(process: subprocess.Popen[bytes], ready: str, log: Path) -> str:
@@ -80,27 +96,42 @@ def _wait(process: subprocess.Popen[bytes], ready: str, log: Path) -> str:
     raise RuntimeError(f"{log.stem} was not ready within {READY_SECONDS:g} s: {said[-2000:]}")
 
 
+_DASK = (sys.executable, "-m", "dask")
+_HERE = ("--host", "127.0.0.1", "--no-dashboard")
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A Dask scheduler and its workers, one process each."""
 
     address: str
-    workers: tuple[Server, ...]
+    workers: dict[int, Server]
+    folder: Path
+    stack: ExitStack
+
+    def complete(self, workers: int = 2) -> None:
+        """Start workers of one thread each until there are so many. Without a nanny: a worker that is killed stays dead."""
+        alive = {pid: worker for pid, worker in self.workers.items() if worker.process.poll() is None}
+        numbers = range(len(self.workers), len(self.workers) + workers - len(alive))
+        with ThreadPoolExecutor() as pool:  # each takes seconds to load what it needs
+            for worker in pool.map(self._worker, numbers):
+                self.workers[worker.process.pid] = self.stack.enter_context(closing(worker))
+
+    def _worker(self, number: int) -> Server:
+        threads = ("--no-nanny", "--nthreads", "1", "--death-timeout", "60", "--local-directory", str(self.folder))
+        command = (*_DASK, "worker", self.address, *_HERE, *threads)
+        return start(command, r"Registered to: +(tcp://\S+)", self.folder / f"worker-{number}.log")
 
 
 @contextmanager
-def dask_cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
-    """Start a scheduler and workers of one thread each. Without a nanny: a worker that is killed stays dead."""
-    dask = (sys.executable, "-m", "dask")
-    here = ("--host", "127.0.0.1", "--no-dashboard")
+def dask_cluster(folder: Path) -> Iterator[Cluster]:
+    """Start a scheduler and two workers."""
     with ExitStack() as stack:
-        command = (*dask, "scheduler", *here, "--port", "0")
+        command = (*_DASK, "scheduler", *_HERE, "--port", "0")
         scheduler = stack.enter_context(started(command, r"Scheduler at: +(tcp://\S+)", folder / "scheduler.log"))
-        threads = ("--no-nanny", "--nthreads", "1", "--death-timeout", "60", "--local-directory", str(folder))
-        command = (*dask, "worker", scheduler.address, *here, *threads)
-        logs = [folder / f"worker-{number}.log" for number in range(workers)]
-        registered = r"Registered to: +(tcp://\S+)"
-        yield Cluster(scheduler.address, tuple(stack.enter_context(started(command, registered, log)) for log in logs))
+        cluster = Cluster(scheduler.address, {}, folder, stack)
+        cluster.complete()
+        yield cluster
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from polars.exceptions import PanicException
+
 from engine.errors import HostError, LevadaError
 from engine.graph import Task
 from engine.registry import use_folder
@@ -101,12 +103,12 @@ def _run(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Artifact
             raise
         except MemoryError as error:
             raise HostError(f"{task.label}: not enough memory", hint="use fewer workers, or a larger machine") from error
-        except Exception as error:  # a plugin may raise anything
+        except (Exception, PanicException) as error:  # a plugin may raise anything, and Polars what is no Exception
             raise _bug(task, error) from error
     raise AssertionError("a loop over at least one attempt always returns or raises")
 
 
-def _bug(task: Task, error: Exception) -> LevadaError:
+def _bug(task: Task, error: BaseException) -> LevadaError:
     """Say what an unforeseen exception was and in which line, for whoever wrote the plugin."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return LevadaError(

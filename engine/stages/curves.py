@@ -23,7 +23,9 @@ def classification(truth: pl.Series, prediction: pl.DataFrame) -> dict[str, Any]
     from sklearn.metrics import confusion_matrix
 
     classes = sorted(set(truth.unique()) | set(prediction["prediction"].unique()))
-    matrix = confusion_matrix(truth.to_list(), prediction["prediction"].to_list(), labels=classes)
+    matrix = [[len(truth)]]  # of one class; scikit-learn would warn that labels should be given, though they are
+    if len(classes) > 1:
+        matrix = confusion_matrix(truth.to_list(), prediction["prediction"].to_list(), labels=classes).tolist()
     rated = {name: column for column in prediction.columns for kind, _, name in [column.partition(":")] if kind in _RATINGS}
     drawn = [name for name in classes if name in rated]
     drawn = drawn[-1:] if len(classes) == 2 else drawn
@@ -34,7 +36,7 @@ def classification(truth: pl.Series, prediction: pl.DataFrame) -> dict[str, Any]
             chance = prediction[rated[name]].to_numpy()
             roc.append({"class": name, **_roc(positive, chance)})
             pr.append({"class": name, **_precision_recall(positive, chance)})
-    return {"classes": classes, "confusion": matrix.tolist(), "roc": roc, "pr": pr}
+    return {"classes": classes, "confusion": matrix, "roc": roc, "pr": pr}
 
 
 def _roc(positive: np.ndarray, chance: np.ndarray) -> dict[str, list[float]]:

@@ -12,7 +12,7 @@ import polars.selectors as cs
 from engine.errors import DataError
 from engine.plugin import PART, TARGET
 from engine.stages import encoding
-from engine.stages.work import Work
+from engine.stages.work import Work, explained
 from engine.stores.artifacts import Artifact
 
 
@@ -34,4 +34,5 @@ def run(work: Work) -> Artifact:
     if not features:
         raise DataError("no feature is left after the encoding", hint="see what select and problem.features keep")
     kept = [name for name in (TARGET, PART) if name in rows.collect_schema().names()]
-    return work.keep(rows.select(*features, *kept), {"features": features, "left_out": left_out})
+    with explained("these rows can not be encoded"):
+        return work.keep(rows.select(*features, *kept), {"features": features, "left_out": left_out})

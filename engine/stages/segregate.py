@@ -31,7 +31,7 @@ def run(work: Work) -> Artifact:
         if roles.target and roles.task != "clustering":
             part = pl.when(pl.col(roles.target).is_not_null()).then(part)
         rows = (view.select(needed) if needed else view).with_columns(part.alias(PART)).collect()
-    split = _split(rows, roles)
+        split = _split(rows, roles)
     offsets = [0, *accumulate(artifact.rows or 0 for artifact in work.inputs)]
     value = {"offsets": offsets, "split": split, "warnings": [_plain(found) for found in _findings(rows, split, roles)]}
     return work.keep(rows.select(PART), value)

@@ -128,7 +128,9 @@ def _applied(
         return join(frame, side, node["join"]), None if earlier is None else join(earlier, side, node["join"])
     step = build("transformer", node)
     assert isinstance(step, Transformer)  # the specification allows no other here
-    after = None if earlier is None else step.apply(earlier)
     if isinstance(step, TimeAware):
-        return step.apply(frame, earlier), after
-    return step.apply(frame), after
+        # A step takes its rows several times: without a cache, a step after it would take them several times as often.
+        frame, earlier = frame.cache(), None if earlier is None else earlier.cache()
+        # An earlier row has rows of this partition in its own past.
+        return step.apply(frame, earlier), None if earlier is None else step.apply(earlier, frame)
+    return step.apply(frame), None if earlier is None else step.apply(earlier)

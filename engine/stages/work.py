@@ -71,7 +71,7 @@ def explained(what: str, *, hint: str = "") -> Iterator[None]:
         raise DataError(what, found="the file is not there", hint=hint) from error
     except MemoryError as error:
         raise HostError(f"{what}: not enough memory", hint="use fewer workers, or a larger machine") from error
-    except (pl.exceptions.PolarsError, ValueError, TypeError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, TypeError, OSError) as error:
         if isinstance(error, OSError) and (error.errno is not None or "os error" in str(error)):
             raise HostError(f"{what}: {error}") from error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

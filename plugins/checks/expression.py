@@ -4,7 +4,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from engine.plugin import Check
-from plugins.transformers._sql import row_expression
+from plugins.transformers._sql import calculates, over, row_expression
 
 
 class Expression(Check):
@@ -14,6 +14,8 @@ class Expression(Check):
     null, because a value is missing, breaks nothing, as with a CHECK in a database; say `coalesce(…)` or add ``not_null``
     if it should. Aggregates, windows, subqueries and the clock are refused.
     """
+
+    revision = 2  # since whole numbers do not wrap round
 
     where: str = Field(
         description="Condition in Polars' SQL that is true of every row that is right, such as `arr_time > dep_time`."
@@ -27,7 +29,17 @@ class Expression(Check):
         return text
 
     def violations(self) -> pl.Expr:
-        return pl.coalesce(row_expression(self.where), pl.lit(value=True)).not_()
+        condition = row_expression(self.where)
+        if calculates(condition):  # whole numbers must not wrap round, and their types are known with the rows only
+            condition = pl.struct(self.needs()).map_batches(self._held, return_dtype=pl.Boolean, is_elementwise=True)
+        return pl.coalesce(condition, pl.lit(value=True)).not_()
+
+    def _held(self, rows: pl.Series) -> pl.Series:
+        frame = rows.struct.unnest()
+        held = frame.select(over(self.where, frame.schema)).to_series()
+        if held.dtype != pl.Boolean:
+            raise pl.exceptions.InvalidOperationError(f"it gives {held.dtype}, and must be true or false")
+        return held
 
     def needs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(row_expression(self.where).meta.root_names()))

@@ -23,6 +23,9 @@ from plugins.models._numpydoc import explanations
 _Fitted: TypeAlias = Any
 """A scikit-learn estimator: scikit-learn has no types."""
 
+_QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}
+"""Of numbers too large NumPy warns before scikit-learn refuses them; the refusal is enough."""
+
 _ROWS = "levada_rows_"
 """Where a clusterer that can not predict remembers the rows that it was estimated from."""
 
@@ -61,12 +64,10 @@ class _Estimator(Model):
                 hint="expect it of the dataset: {use: not_null, columns: [...]}",
             )
         try:
-            estimator.fit(matrix, None if target is None else self._target(target))
+            with np.errstate(**_QUIET):
+                estimator.fit(matrix, None if target is None else self._target(target))
         except (ValueError, TypeError) as error:
-            raise DataError(
-                f"{type(self).__name__} can not be estimated from these rows",
-                found=str(error),
-            ) from error
+            raise _refused(f"{type(self).__name__} can not be estimated from these rows", features, error) from error
         if not hasattr(estimator, "predict"):
             setattr(estimator, _ROWS, matrix)
         return estimator
@@ -76,12 +77,10 @@ class _Estimator(Model):
             return self._no_rows(fitted)
         matrix = self._matrix(fitted, features)
         try:
-            return self._predict(fitted, matrix)
+            with np.errstate(**_QUIET):
+                return self._predict(fitted, matrix)
         except (ValueError, TypeError) as error:
-            raise DataError(
-                f"{type(self).__name__} can not predict these rows",
-                found=str(error),
-            ) from error
+            raise _refused(f"{type(self).__name__} can not predict these rows", features, error) from error
 
     def importance(self, fitted: _Fitted) -> pl.Series | None:
         """Return the trees' importances or the mean size of coefficients, whose features should be standardised."""
@@ -241,6 +240,21 @@ def _doc(name: str, base: type[_Estimator]) -> str:
 def _label(name: object) -> str:
     """Return a class as the text that it is in the target: YAML reads ``true`` and ``1`` as something else."""
     return str(name).lower() if isinstance(name, bool) else str(name)
+
+
+def _refused(what: str, features: pl.DataFrame, error: Exception) -> DataError:
+    """Return the error for rows that scikit-learn refuses; of values without bounds it does not say where they are."""
+    if "infinity" not in str(error):
+        return DataError(what, found=str(error))
+    most = float(np.finfo(np.float32).max)
+    largest = features.select(pl.all().cast(pl.Float64).fill_nan(None).abs().max()).row(0, named=True)
+    wild = [name for name, size in largest.items() if size is not None and size > most]
+    return DataError(
+        what,
+        expected="numbers that are finite and not too large for it",
+        found=f"infinite or very large values in {', '.join(wild)}" if wild else str(error),
+        hint="draw them in with {use: winsorize}, or leave such rows out with filter" if wild else "",
+    )
 
 
 def _is_number(dtype: pl.DataType) -> bool:

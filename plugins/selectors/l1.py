@@ -85,7 +85,7 @@ def _standardised(column: pl.Series) -> NDArray[np.float64]:
     known = np.isfinite(values)
     if not known.any():
         return np.zeros_like(values)
-    values = np.where(known, values - values[known].mean(), 0.0)
+    largest = max(1.0, np.abs(values[known]).max())  # squares of the largest numbers are none
+    values = np.where(known, values / largest - (values[known] / largest).mean(), 0.0)
     spread = values[known].std()
-    largest = np.abs(values).max()
-    return values / spread if spread > 1e-12 * (1 + largest) else np.zeros_like(values)
+    return values / spread if spread > 1e-12 * (1 / largest + np.abs(values).max()) else np.zeros_like(values)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from io import StringIO
 from typing import TypeGuard
 
 import polars as pl
@@ -21,6 +22,11 @@ _TABLE_WIDE = frozenset(
     | {"Rolling", "Shift", "Slice", "Sort", "SortBy", "SubPlan", "StringExpr.ConcatVertical"}
 )
 """The nodes of a Polars expression whose value for a row depends on other rows."""
+
+_ARITHMETIC = frozenset({"Abs", "Minus", "Mul", "Multiply", "Plus", "Pow"})
+"""The nodes whose result may be a whole number that the type of their columns does not hold."""
+
+_WIDE = (pl.UInt64, pl.Int128, pl.UInt128)
 
 _CELLS = frozenset({"StringExpr", "ListExpr", "ArrayExpr", "StructExpr"})
 """Functions on what one cell holds: their ``Slice`` or ``Sort`` is not that of a column."""
@@ -43,7 +49,7 @@ def row_expression(text: str) -> pl.Expr:
         expression = pl.sql_expr(text)
     except PolarsError as error:
         raise ValueError(f"'{text}' is not an SQL expression: {str(error).splitlines()[0]}") from error
-    nodes = _nodes(json.loads(expression.meta.serialize(format="json")))
+    nodes = _nodes(_tree(expression))
     if "Selector" in nodes:
         raise ValueError(f"'{text}' means several columns, but an expression here has one result")
     if wide := nodes & _TABLE_WIDE:
@@ -54,9 +60,41 @@ def row_expression(text: str) -> pl.Expr:
     return expression
 
 
-def require_columns(expression: pl.Expr, frame: pl.LazyFrame) -> None:
-    """Raise ``DataError`` with the nearest name unless the frame has every column that the expression reads."""
-    require(expression.meta.root_names(), frame.collect_schema().names())
+def over(text: str, schema: pl.Schema) -> pl.Expr:
+    """Return the expression that a text means for a frame's columns, its whole numbers computed in 128 bits.
+
+    Polars computes in the type of the columns and wraps without a word: 23 * 60 of an hour, which is Int8, is 100. A result
+    that is a whole number is Int64, or the wider type that it had; where that does not hold it, Polars raises when it is
+    collected. Raises ``MissingColumn`` with the nearest name unless the frame has every column that the expression reads.
+    """
+    expression = row_expression(text)
+    columns = expression.meta.root_names()
+    require(columns, schema.names())
+    whole = {name for name in columns if schema[name].is_integer()}
+    if not whole or not calculates(expression):
+        return expression
+    exact = pl.Expr.deserialize(StringIO(json.dumps(_widened(_tree(expression), whole))), format="json")
+    made = pl.LazyFrame(schema=schema).select(expression.alias("made")).collect_schema()["made"]
+    return exact.cast(made if made in _WIDE else pl.Int64) if made.is_integer() else exact
+
+
+def calculates(expression: pl.Expr) -> bool:
+    """Say whether an expression makes numbers that the types of its columns may not hold."""
+    return not _ARITHMETIC.isdisjoint(_nodes(_tree(expression)))
+
+
+def _widened(tree: object, columns: set[str]) -> object:
+    if isinstance(tree, list):
+        return [_widened(part, columns) for part in tree]
+    if not _is_mapping(tree):
+        return tree
+    if tree.keys() == {"Column"} and tree["Column"] in columns:
+        return {"Cast": {"expr": tree, "dtype": {"Literal": "Int128"}, "options": "Strict"}}
+    return {key: _widened(part, columns) for key, part in tree.items()}
+
+
+def _tree(expression: pl.Expr) -> object:
+    return json.loads(expression.meta.serialize(format="json"))
 
 
 def _nodes(tree: object) -> set[str]:

@@ -4,7 +4,7 @@ import polars as pl
 from pydantic import ConfigDict, model_validator
 
 from engine.plugin import Transformer
-from plugins.transformers._sql import require_columns, row_expression
+from plugins.transformers._sql import over, row_expression
 
 
 class Derive(Transformer):
@@ -14,8 +14,9 @@ class Derive(Transformer):
     value an expression in Polars' SQL: ``{use: derive, late: "arr_delay > 15", speed: "distance / air_time * 60"}``.
     All expressions of one step see the frame as it was before the step; what builds on a new column goes into a second
     step. A name that exists already is replaced. A result is null where the expression is null (``null > 15`` is
-    null), so say ``coalesce(arr_delay, 0) > 15`` if null should count. Aggregates, windows, subqueries and the clock
-    are refused.
+    null), so say ``coalesce(arr_delay, 0) > 15`` if null should count. Whole numbers are computed in 128 bits and given as
+    Int64: none wraps round, and a result that Int64 can not hold stops the run. Aggregates, windows, subqueries and the
+    clock are refused.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -33,7 +34,5 @@ class Derive(Transformer):
         return self.__pydantic_extra__
 
     def apply(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        expressions = {name: row_expression(text) for name, text in self._columns().items()}
-        for expression in expressions.values():
-            require_columns(expression, frame)
-        return frame.with_columns(**expressions)
+        schema = frame.collect_schema()
+        return frame.with_columns(**{name: over(text, schema) for name, text in self._columns().items()})

@@ -6,7 +6,7 @@ import polars as pl
 from pydantic import AfterValidator, Field
 
 from engine.plugin import Transformer
-from plugins.transformers._sql import require_columns, row_expression
+from plugins.transformers._sql import over, row_expression
 
 
 def _parses(text: str) -> str:
@@ -27,6 +27,4 @@ class Filter(Transformer):
     )
 
     def apply(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        condition = row_expression(self.where)
-        require_columns(condition, frame)
-        return frame.filter(condition)
+        return frame.filter(over(self.where, frame.collect_schema()))

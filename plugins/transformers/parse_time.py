@@ -14,6 +14,10 @@ _DAY_AND_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2
 _WITH_OFFSET = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})$"
 _OFFSETS = ("%z", "%:z", "%#z", "%+")
 _ISO = "iso"
+_YEARS = (-62_135_596_800, 253_402_300_799)
+"""The first second of the year 1 and the last one of 9999: beyond, nobody means a time, and Polars would wrap round."""
+
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def _zone_exists(name: str | None) -> str | None:
@@ -26,8 +30,9 @@ def _zone_exists(name: str | None) -> str | None:
 class ParseTime(Transformer):
     """Turn columns of text or of numbers into times, in microseconds.
 
-    A value that is not a time stops the run, unless ``strict`` is false. Columns that are times or dates already only get
-    the time zone, so the step may stand where an extractor has recognised the times itself.
+    A value that is not a time stops the run, unless ``strict`` is false; so does a number that means no year from 1 to
+    9999. Columns that are times or dates already only get the time zone, so the step may stand where an extractor has
+    recognised the times itself.
     """
 
     columns: tuple[str, ...] = Field(min_length=1, description="The columns to turn into times.")
@@ -46,7 +51,7 @@ class ParseTime(Transformer):
         default="s",
         description="What numbers count since 1970-01-01 00:00 UTC: seconds, milli-, micro- or nanoseconds.",
     )
-    strict: bool = Field(default=True, description="Whether text that is no time stops the run; when false it becomes missing.")
+    strict: bool = Field(default=True, description="Whether what is no time stops the run; when false it becomes missing.")
     ambiguous: Literal["raise", "earliest", "latest", "missing"] = Field(
         default="raise",
         description="What a local time means that the zone's clocks show twice, when they are set back: it stops the run, is "
@@ -85,7 +90,7 @@ class ParseTime(Transformer):
         if is_text(source):
             return self._of_text(column.cast(pl.String), name)
         if source.is_numeric():
-            utc = pl.from_epoch(column, time_unit=self.unit).cast(pl.Datetime("us"))
+            utc = self._since_1970(column.fill_nan(None) if source.is_float() else column, name)
             return utc.dt.replace_time_zone("UTC").dt.convert_time_zone(self.time_zone) if self.time_zone else utc
         if source == pl.Datetime and getattr(source, "time_zone", None):
             aware = column.dt.cast_time_unit("us")
@@ -93,6 +98,21 @@ class ParseTime(Transformer):
         if source in (pl.Datetime, pl.Date, pl.Null):
             return self._local(column.cast(pl.Datetime("us")))
         raise DataError(f"column '{name}' can not become a time", expected="text or numbers", found=str(source))
+
+    def _since_1970(self, number: pl.Expr, name: str) -> pl.Expr:
+        low, high = (bound * _PER_SECOND[self.unit] for bound in _YEARS)
+        fitting = pl.when(number.is_between(max(low, -(2**63)), min(high, 2**63 - 1))).then(number)
+        time = pl.from_epoch(fitting, time_unit=self.unit).cast(pl.Datetime("us"))
+        if not self.strict:
+            return time
+        return strictly(
+            time,
+            number,
+            pl.Datetime("us"),
+            f"column '{name}' holds numbers that are no times",
+            expected=f"what `unit: {self.unit}` counts from the year 1 to 9999",
+            hint="say in `unit` what the numbers count; with strict: false such numbers become missing",
+        )
 
     def _of_text(self, text: pl.Expr, name: str) -> pl.Expr:
         formats = self._formats()

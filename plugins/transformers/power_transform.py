@@ -84,7 +84,8 @@ class PowerTransform(FittedTransformer):
         exponent = 1.0 if len(values) < 2 else _most_likely(self._powers, logarithm, counts)
         if not (self.standardize and len(values)):
             return exponent, 0.0, 1.0
-        mean, variance = _spread(self._powers(logarithm, exponent), counts)
+        with np.errstate(over="ignore", invalid="ignore"):  # a figure that is not finite is refused by ``finish``
+            mean, variance = _spread(self._powers(logarithm, exponent), counts)
         return exponent, mean, float(np.sqrt(variance)) if len(values) > 1 and variance > 0 else 1.0
 
     def _powers(self, logarithm: _Values, exponent: float) -> _Values:

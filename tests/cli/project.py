@@ -17,6 +17,7 @@ from typing import Any
 from engine.stores.batches import Batch
 from engine.stores.catalog import RunRecord
 from engine.stores.sqlite import SqliteCatalog
+from tests.durability.nursery import Nursery
 
 LEVADA = str(Path(sys.executable).with_name("levada"))
 DEADLINE = 60.0
@@ -119,6 +120,12 @@ class Project:
         ended = self.levada(*arguments, **environment)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return self.summary(ended.stdout)
+
+    def forked(self, nursery: Nursery, *arguments: str) -> dict[str, Any]:
+        """Run a pipeline that must succeed in a process that need not load everything first, and return its summary."""
+        ended = nursery.one(folder=str(self.folder), do="cli", arguments=list(arguments))
+        assert ended.code == 0, ended.said
+        return self.summary(ended.said)
 
     @contextlib.contextmanager
     def started(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:

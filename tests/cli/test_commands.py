@@ -11,6 +11,7 @@ import pytest
 
 from engine.cli import run as levada
 from tests.cli.project import LEVADA, Project, ran
+from tests.durability.nursery import Nursery
 
 MINE = '''\
 """Transformers of the user's own."""
@@ -187,23 +188,25 @@ def test_a_listing_of_a_store_that_is_not_there_says_so(inside: Project, capsys:
     assert not (inside.folder / "nowhere").exists()
 
 
-def test_editing_a_plugins_helper_runs_what_depends_on_it_again_and_reformatting_it_nothing(project: Project) -> None:
+def test_editing_a_plugins_helper_runs_what_depends_on_it_again_and_reformatting_it_nothing(
+    project: Project, nursery: Nursery
+) -> None:
     project.write("plugins/transformers/mine.py", MINE)
     project.write("plugins/transformers/_heavy.py", HELPER)
     project.replace("conf/pipeline/trips.yaml", "  features:\n", "  features:\n    - {use: heavy}\n")
-    assert "trips.features" in ran(project.done("pipeline=trips"))
+    assert "trips.features" in ran(project.forked(nursery, "pipeline=trips"))
 
     reformatted = '"""A helper."""\n\n\ndef threshold( ):  # tonnes\n\n    "Return it."\n    return (50)\n'
     project.write("plugins/transformers/_heavy.py", reformatted)
-    assert ran(project.done("pipeline=trips")) == {}
+    assert ran(project.forked(nursery, "pipeline=trips")) == {}
 
     project.write("plugins/transformers/_heavy.py", HELPER.replace("50", "40"))
-    again = project.done("pipeline=trips")
+    again = project.forked(nursery, "pipeline=trips")
     assert not {"trips.ingest", "ports.ingest", "ports.prepare"} & set(ran(again))
     assert ran(again)["model.estimate"] == 1
 
     project.replace("plugins/transformers/mine.py", "> threshold()", "> 20 + threshold() - 20")
-    same = project.done("pipeline=trips")  # other code, equal results: what takes them is not run again
+    same = project.forked(nursery, "pipeline=trips")  # other code, equal results: what takes them is not run again
     assert ran(same) == {"trips.features": 2}
 
 

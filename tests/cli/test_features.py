@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+from contextlib import chdir
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,18 +14,27 @@ from engine.cli import run
 from tests.conftest import Shapes
 
 
-@pytest.fixture
-def ran(shapes: Shapes) -> Shapes:
-    """A project with a time, whose pipeline has run twice: a file came in between."""
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> Shapes:
+    """A project with a time, whose pipeline has run twice: a file came in between. For tests that only look."""
+    shapes = Shapes.create(tmp_path_factory.mktemp("twice"))
     shapes.pipeline(
         ("    key: [id]\n", "    key: [id]\n    mode: append\n    time: id\n"),
         ("view:\n", "view:\n  describe: {area: what a shape covers}\n"),
         ('wide: "width > 5"', 'wide: "width > 5", store: "id"'),
     )
-    shapes.run()
-    shapes.write("data/shapes-3.csv", shapes.rows(61, 20))
-    shapes.run()
+    with chdir(shapes.folder):
+        shapes.run()
+        shapes.write("data/shapes-3.csv", shapes.rows(61, 20))
+        shapes.run()
     return shapes
+
+
+@pytest.fixture
+def ran(twice: Shapes, monkeypatch: pytest.MonkeyPatch) -> Shapes:
+    """That project; the test stands in its folder."""
+    monkeypatch.chdir(twice.folder)
+    return twice
 
 
 @pytest.fixture
@@ -110,7 +122,9 @@ def test_a_store_without_features_says_so(shapes, capsys):
     assert run(["features", "shapes"]) == 2
 
 
-def test_gc_says_which_versions_go(said, ran, capsys):
+def test_gc_says_which_versions_go(said, ran, tmp_path, monkeypatch, capsys):
+    ran = Shapes(Path(shutil.copytree(ran.folder, tmp_path / "own")))
+    monkeypatch.chdir(ran.folder)
     assert run(["gc", "--grace", "0s"]) == 0
     assert "nothing to clear away" in capsys.readouterr().out
     ran.pipeline(("    key: [id]\n", "    key: [id]\n    mode: append\n"))

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.gate import Gate
 from tests.cli.project import Project, ran, wait_for
+from tests.durability.nursery import Nursery
 
 PROMISED_SECONDS = 5.0
 """Within this time a run that is interrupted has ended."""
@@ -16,7 +17,7 @@ PROMISED_SECONDS = 5.0
 
 @pytest.mark.parametrize(("sent", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
 def test_an_interrupted_run_ends_at_once_and_the_next_one_goes_on_from_there(
-    project: Project, sent: signal.Signals, code: int, word: str
+    project: Project, nursery: Nursery, sent: signal.Signals, code: int, word: str
 ) -> None:
     gate = Gate.before_features(project)
     with project.started("pipeline=trips") as process:
@@ -32,7 +33,7 @@ def test_an_interrupted_run_ends_at_once_and_the_next_one_goes_on_from_there(
     assert [batch.rows for batch in project.batches("trips")] == [90, 60]  # they were whole before
 
     gate.open()
-    summary = project.done("pipeline=trips")
+    summary = project.forked(nursery, "pipeline=trips")
     assert "interrupted" not in summary["status"]
     assert not {"trips.ingest", "ports.ingest"} & set(ran(summary))
     assert ran(summary)["trips.features"] == 2
@@ -40,7 +41,7 @@ def test_an_interrupted_run_ends_at_once_and_the_next_one_goes_on_from_there(
 
 
 def test_after_a_crash_in_the_middle_of_a_batch_nothing_of_it_is_visible_and_the_next_run_makes_it(
-    project: Project,
+    project: Project, nursery: Nursery
 ) -> None:
     gate = Gate.at_second_file(project)
     with project.started("pipeline=trips") as process:
@@ -52,6 +53,6 @@ def test_after_a_crash_in_the_middle_of_a_batch_nothing_of_it_is_visible_and_the
     assert [batch.rows for batch in project.batches("trips")] == [90]  # of the second file nothing
 
     gate.open()
-    summary = project.done("pipeline=trips")
+    summary = project.forked(nursery, "pipeline=trips")
     assert ran(summary)["trips.ingest"] == 1  # the second file; the first was done
     assert [batch.rows for batch in project.batches("trips")] == [90, 60]

@@ -1,21 +1,11 @@
-"""A process that forks children cheaply, and dice whose seed is said when a test fails."""
+"""Dice whose seed is said when a test fails."""
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
 
 import pytest
-
-from tests.durability.nursery import Nursery
-
-
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    """Where children are made; one for each of pytest's own processes."""
-    with Nursery() as nursery:
-        yield nursery
 
 
 @pytest.fixture

@@ -215,3 +215,17 @@ def test_our_own_pipelines_are_let_through(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     spec = load([f"pipeline={name}", f"data={DATA}"])
     check_columns(spec, {name: dataset.extract.plan().columns for name, dataset in spec.datasets.items()})
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"use": "derive", "known": "__target__ = 'a'"},
+        {"use": "tf_idf", "column": "__target__"},
+        {"use": "frequency", "columns": ["__part__"]},
+    ],
+)
+def test_no_step_of_the_encoding_can_name_the_target_or_the_part(step):
+    with pytest.raises(ConfigError, match="is no column of a step") as raised:
+        check((("encode",), [step]))
+    assert raised.value.where == "encode[0]"

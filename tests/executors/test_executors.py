@@ -17,24 +17,18 @@ from engine.cli import run as levada
 from engine.execute import executors
 from tests.cli.gate import Gate
 from tests.cli.project import Project, wait_for
-from tests.servers import Cluster, dask_cluster
+from tests.durability.nursery import Nursery
+from tests.servers import Cluster
 
 PENGUINS = ("pipeline=penguins", f"data={Path(__file__).parents[2] / 'data'}")
 
 
 @pytest.fixture(scope="module")
-def penguins(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def penguins(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Project:
     """A project in which penguins ran on threads."""
     project = Project.create(tmp_path_factory.mktemp("penguins"))
-    project.done(*PENGUINS)
+    project.forked(nursery, *PENGUINS)
     return project
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A scheduler and two workers, all that the tests of this module leave alive."""
-    with dask_cluster(tmp_path_factory.mktemp("cluster")) as found:
-        yield found
 
 
 def compared(project: Project, store: str, *arguments: str) -> tuple[str, str]:
@@ -87,21 +81,18 @@ def test_all_that_a_local_cluster_opens_is_on_this_machine_and_ctrl_c_ends_it(pr
 
 
 @pytest.mark.service
-def test_a_worker_that_is_killed_costs_time_and_nothing_else(
-    project: Project, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_worker_that_is_killed_costs_time_and_nothing_else(project: Project, cluster: Cluster, nursery: Nursery) -> None:
     gate = Gate.before_features(project)
-    with dask_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        with project.started(
-            "pipeline=trips", "executor=cluster", f"executor.address={cluster.address}", "store.root=disturbed"
-        ) as process:
-            killed, *_ = gate.begun(processes=2)
-            next(worker for worker in cluster.workers if worker.process.pid == killed).kill()
-            gate.open()
-            printed, error = process.communicate(timeout=60)
-        assert process.returncode == 0, printed + error
-        assert "Traceback" not in error
-    project.done("pipeline=trips")
+    with project.started(
+        "pipeline=trips", "executor=cluster", f"executor.address={cluster.address}", "store.root=disturbed"
+    ) as process:
+        killed, *_ = gate.begun(processes=2)
+        cluster.workers[killed].kill()
+        gate.open()
+        printed, error = process.communicate(timeout=60)
+    assert process.returncode == 0, printed + error
+    assert "Traceback" not in error
+    project.forked(nursery, "pipeline=trips")
     same(project, "disturbed", project.summary(printed))
     assert [batch.rows for batch in project.batches("trips", store="disturbed")] == [90, 60]
 

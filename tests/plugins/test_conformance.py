@@ -314,6 +314,9 @@ def tells_its_columns_before_types_are_known(step: Plugin) -> None:
 
 
 def lets_target_and_part_pass(step: Plugin) -> None:
+    if isinstance(step, Transformer):
+        frame = FRAME.with_columns(pl.lit("a").alias(TARGET), pl.lit("train").alias(PART))
+        assert {TARGET, PART} <= set(step.apply(frame.lazy()).collect_schema().names())
     if isinstance(step, FittedTransformer):
         frame = LEARNED.with_columns(pl.lit("train").alias(PART))
         after = step.apply(frame.lazy(), fit(step, [LEARNED])).collect()

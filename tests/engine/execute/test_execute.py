@@ -59,6 +59,9 @@ class Bench:
     def buggy(self, work):
         return {}["nothing"]
 
+    def panicking(self, work):
+        raise pl.exceptions.PanicException("not implemented")
+
     def greedy(self, work):
         raise MemoryError
 
@@ -213,7 +216,7 @@ def test_faults_of_the_machine_that_stay_are_failures(bench):
     assert [error.exit_code for _, error in execution.failures()] == [4]
 
 
-@pytest.mark.parametrize(("function", "exit_code"), [("bad", 3), ("buggy", 1), ("greedy", 4)])
+@pytest.mark.parametrize(("function", "exit_code"), [("bad", 3), ("buggy", 1), ("panicking", 1), ("greedy", 4)])
 def test_faults_of_data_code_and_memory_are_not_tried_again(bench, function, exit_code):
     execution = bench.run(task(function, "once"), retries=3)
     assert bench.begun == ["once"]

@@ -9,6 +9,7 @@ from polars.testing import assert_frame_equal
 from engine.errors import DataError
 from engine.schemas import columns_of
 from engine.stages.numbers import outside
+from engine.stages.transform import apply_steps
 from engine.stores.artifacts import Artifact
 
 LEFT = pl.DataFrame({"id": [3, 1, 2, 4], "colour": ["red", "blue", None, "grey"], "width": [1.0, 2.0, 3.0, 4.0]})
@@ -145,3 +146,18 @@ def test_rows_of_a_range_of_any_kind_are_left_out(dtype, since, until):
     at = pl.col("at").dt.convert_time_zone(zone) if zone else pl.col("at").dt.replace_time_zone(None)
     frame = rows.with_columns(at.dt.timestamp("us") if dtype == pl.Int64 else at.cast(dtype)).lazy()
     assert outside(frame, [("at", since, until)]).collect()["n"].to_list() == [0, 3, 4]
+
+
+def test_rows_are_read_once_however_many_steps_look_at_earlier_ones():
+    read = []
+
+    def seen(rows: pl.DataFrame) -> pl.DataFrame:
+        read.append(rows.height)
+        return rows
+
+    times = [datetime(2013, 1, day) for day in range(1, 6)]  # noqa: DTZ001  a column without a zone
+    own, other = pl.LazyFrame({"at": times, "x": range(5)}), pl.LazyFrame({"at": times, "x": range(5, 10)})
+    steps = [{"use": "lag", "on": "at", "value": "x", "into": "x"}] * 3
+    found = apply_steps(own.map_batches(seen, streamable=False), steps, [], other).collect(engine="streaming")
+    assert found["x"].to_list() == [None, None, None, 0, 1]
+    assert read == [5]
