@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -148,11 +149,11 @@ class Executor(Spec):
 
 
 def _kept(value: int | str) -> int | str:
-    try:
-        if value >= 1 if isinstance(value, int) else span(value):
+    with suppress(ValueError):
+        if isinstance(value, str):
+            span(value)
+        if isinstance(value, str) or value >= 1:
             return value
-    except ValueError:
-        pass
     raise ValueError("give a number of versions, 1 or more, or an age such as 90d")
 
 

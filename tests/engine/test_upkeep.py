@@ -122,7 +122,7 @@ def test_a_version_whose_file_is_gone_is_a_note(grown):
     assert finding["what"] == f"version {versions(grown)[0].id} of shapes"
 
 
-@pytest.mark.parametrize("keep", ["0", "x", "-1", "3w", "true", "[1]"])
+@pytest.mark.parametrize("keep", ["0", "x", "-1", "3y", "true", "[1]"])
 def test_what_is_no_number_of_versions_and_no_age_is_refused(keep, shapes):
     with pytest.raises(ConfigError) as caught:
         store_of(shapes, keep)
