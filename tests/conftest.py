@@ -53,6 +53,7 @@ encode:
   - {use: one_hot}
   - {use: standardize}
 metrics: [accuracy]
+assess: false
 """
 
 
