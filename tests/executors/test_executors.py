@@ -93,7 +93,8 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(
     gate = Gate.before_features(project)
     with dask_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
         with project.started(
-            "pipeline=trips", "executor=cluster", f"executor.address={cluster.address}", "store.root=disturbed"
+            *("pipeline=trips", "assess=true", "executor=cluster"),
+            *(f"executor.address={cluster.address}", "store.root=disturbed"),
         ) as process:
             killed, *_ = gate.begun(processes=2)
             next(worker for worker in cluster.workers if worker.process.pid == killed).kill()
@@ -101,7 +102,7 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(
             printed, error = process.communicate(timeout=60)
         assert process.returncode == 0, printed + error
         assert "Traceback" not in error
-    project.done("pipeline=trips")
+    project.done("pipeline=trips", "assess=true")
     same(project, "disturbed", project.summary(printed))
     assert [batch.rows for batch in project.batches("trips", store="disturbed")] == [90, 60]
 
