@@ -1,7 +1,6 @@
-"""Assesses the datasets of a pipeline: what is new is ingested, each partition summarized once, summaries merged and read.
+"""Assesses the datasets of a pipeline: what is new is ingested, what every run finds out of it is found out, or looked up.
 
-In: a specification. Out: an ``Assessment``: findings as plain data and what would settle them. A new batch costs the
-summary of its own partitions and the merges above them.
+In: a specification. Out: an ``Assessment``: findings as plain data, and what would settle them.
 """
 
 from __future__ import annotations
@@ -12,35 +11,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import polars as pl
-
-from engine.assess import drift, findings, propose, relations
+from engine.assess import propose
 from engine.assess.findings import Finding
-from engine.assess.profile import Profile
-from engine.assess.summary import tidy
-from engine.compile import code_of, used
+from engine.compile import used
+from engine.condition import plan_condition
 from engine.config.spec import PipelineSpec
-from engine.errors import DataError, LevadaError, unknown
-from engine.execute import Execution, Outcome, Watcher, execute
-from engine.graph import Graph, Task
+from engine.errors import LevadaError, unknown
+from engine.execute import Execution, Watcher, execute
 from engine.ingestion import Ingested, foreseen, plan_dataset
-from engine.ingestion.replay import chains
 from engine.registry import describe
 from engine.runs import Stores, ingest_pipeline, opened, workers_of
-from engine.schemas import schema_of
-from engine.stages.transform import apply_steps
-from engine.stores.artifacts import plain
-
-_FAN_IN = 32  # summaries that one task merges
-_ALONE = ["key", "row", "sample", "missing"]  # what is large and not compared between batches
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Assessment:
-    """``summary`` is all of it as plain data: datasets with their findings and proposals; ``executions`` what was done."""
+    """``summary`` is all of it as plain data: datasets with their findings and proposals; ``execution`` what was done."""
 
     summary: Mapping[str, Any]
-    executions: Sequence[Execution]
+    execution: Execution
     errors: Sequence[LevadaError]
 
     @property
@@ -54,16 +42,6 @@ class Assessment:
             raise error
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The graph of a dataset's assessment: given partitions, the key of each batch's summary in order, that of all."""
-
-    graph: Graph
-    given: Mapping[str, Outcome]
-    batches: tuple[str, ...]
-    whole: str
-
-
 def assess_pipeline(spec: PipelineSpec, names: Sequence[str] | None = None, *, watchers: Sequence[Watcher] = ()) -> Assessment:
     """Assess the datasets of a pipeline, all or those named; what their sources have anew is ingested first.
 
@@ -75,28 +53,24 @@ def assess_pipeline(spec: PipelineSpec, names: Sequence[str] | None = None, *, w
         if name not in spec.datasets:
             raise unknown("dataset", name, spec.datasets, where="datasets")
     brought = ingest_pipeline(spec, wanted, watchers=watchers)
-    executions, errors, found = list[Execution](), list(brought.errors), list[dict[str, Any]]()
     with opened(spec.store) as stores, workers_of(spec, watchers) as workers, spec.origin.placed():
-        for name in wanted:
-            ingested = _there(spec, name, stores)
-            if ingested is None:
-                continue
-            plan = _plan(ingested, spec.datasets[name].key)
-            execution = execute(
-                plan.graph,
-                stores.files,
-                stores.catalog,
-                workers,
-                keep_going=spec.keep_going,
-                watchers=watchers,
-                given=plan.given,
-            )
-            executions.append(execution)
-            if failed := execution.failures():
-                errors += [error for _, error in failed]
-                continue
-            found.append(_read(spec, ingested, plan, execution, stores))
-    return Assessment({"pipeline": spec.name, "datasets": found}, executions, errors)
+        there = [one for name in wanted if (one := _there(spec, name, stores)) is not None]
+        condition = plan_condition(spec, there)
+        execution = execute(
+            condition.graph,
+            stores.files,
+            stores.catalog,
+            workers,
+            keep_going=spec.keep_going,
+            watchers=watchers,
+            given=condition.given,
+        )
+        found = condition.read(execution)["datasets"]
+        for one in found:
+            told = [Finding.of_plain(node) for node in one["findings"]]
+            one["proposal"] = propose.propose(_open(spec, one["name"], told, _shared(spec, one["name"], stores)))
+    errors = [*brought.errors, *(error for _, error in execution.failures())]
+    return Assessment({"pipeline": spec.name, "datasets": found}, execution, errors)
 
 
 def _there(spec: PipelineSpec, name: str, stores: Stores) -> Ingested | None:
@@ -106,98 +80,7 @@ def _there(spec: PipelineSpec, name: str, stores: Stores) -> Ingested | None:
     except LevadaError:
         return None  # ingestion has met it before, and kept it
     found = foreseen(planned, stores.files)
-    whole = all(one.partition.source in found.outcomes for one in found.held)
-    return found if found.held and whole else None
-
-
-def _plan(ingested: Ingested, key: Sequence[str]) -> _Plan:
-    name, tasks, given = ingested.name, list[Task](), dict[str, Outcome]()
-    code, merging = code_of("assess", []), code_of("merge_assessed", [])
-    parts = [(chain, place) for chain in chains(ingested.held) for place in range(len(chain.parts))]
-    parts.sort(key=lambda part: (part[0].parts[part[1]].batch.sequence, part[0].source, part[1]))
-    by_batch: dict[str, list[str]] = {}
-    for number, (chain, place) in enumerate(parts):
-        held = chain.parts[place]
-        outcome = ingested.outcomes[held.partition.source]
-        assert outcome.artifact is not None, "whoever calls has seen that nothing failed"
-        piece = {"source": held.partition.source, "rows": outcome.artifact.digest}
-        tasks.append(Task("ingest", plain(piece), (), "", f"{name}.ingest", number, ""))
-        given[tasks[-1].key] = outcome
-        params = {
-            "source": chain.source,
-            "links": [link.to_json() for link in chain.links(place)],
-            "without": [list(one) for one in held.without],
-            "key": list(key),
-        }
-        inputs, label = (tasks[-1].key,), f"{name}.assess"
-        tasks.append(Task("assess", plain(params), inputs, code, label, number, f"artifacts/{label}"))
-        by_batch.setdefault(held.batch.id, []).append(tasks[-1].key)
-    count = 0
-
-    def merged(keys: Sequence[str]) -> str:
-        """Add a tree of merges; one summary needs none."""
-        nonlocal count
-        keys, label = list(keys), f"{name}.merge_assessed"
-        while len(keys) > 1:
-            groups = [keys[start : start + _FAN_IN] for start in range(0, len(keys), _FAN_IN)]
-            above = []
-            for group in groups:
-                if len(group) > 1:
-                    tasks.append(Task("merge_assessed", "{}", tuple(group), merging, label, count, f"artifacts/{label}"))
-                    count += 1
-                above.append(tasks[-1].key if len(group) > 1 else group[0])
-            keys = above
-        return keys[0]
-
-    batches = tuple(merged(keys) for keys in by_batch.values())
-    whole = merged(batches)
-    return _Plan(Graph(tasks), given, batches, whole)
-
-
-def _read(spec: PipelineSpec, ingested: Ingested, plan: _Plan, execution: Execution, stores: Stores) -> dict[str, Any]:
-    def summary(key: str) -> pl.DataFrame:
-        artifact = execution.artifact(key)
-        assert artifact is not None, "whoever calls has seen that nothing failed"
-        return stores.files.scan(artifact).collect()
-
-    name, key = ingested.name, spec.datasets[ingested.name].key
-    whole, batches = summary(plan.whole), [summary(one) for one in plan.batches]
-    found = findings.examine(whole, key)
-    if len(batches) > 1:
-        compared = pl.col("what").is_in(_ALONE).not_()
-        earlier = tidy(pl.concat([one.filter(compared) for one in batches[:-1]]))
-        found += [*drift.compare(earlier, batches[-1]), *drift.trends(batches, key)]
-    sample = relations.sample_of(whole, schema_of(ingested.content.columns))
-    found = findings.ordered([*found, *relations.correlated(sample, key), *_leaks(spec, name, sample)])
-    return {
-        "name": name,
-        "rows": Profile(whole).rows,
-        "columns": len(Profile(whole).columns),
-        "batches": len(batches),
-        "findings": [one.plain() for one in found],
-        "proposal": propose.propose(_open(spec, name, found, _shared(spec, name, stores))),
-    }
-
-
-def _leaks(spec: PipelineSpec, name: str, sample: pl.DataFrame) -> list[Finding]:
-    """Look for columns that give the target away, as they are after ``prepare``, and before it dropped any."""
-    target = spec.problem.target
-    if name != spec.view.from_ or target is None or not sample.height:
-        return []
-    steps = [describe(step) for step in spec.datasets[name].prepare]
-    making = [node for node in steps if node["use"] not in ("drop", "keep", "deduplicate")]
-    try:
-        rows = apply_steps(sample.lazy(), making, []).collect()
-        kept = (
-            apply_steps(rows.lazy(), [node for node in steps if node["use"] in ("drop", "keep")], []).collect_schema().names()
-        )
-    except (DataError, pl.exceptions.PolarsError) as error:
-        message = f"not looked for leaks of {target}: {str(error).splitlines()[0]}"
-        return [Finding("note", "not_looked", (), message, "see whether the steps under prepare fit the data")]
-    if target not in rows.columns:
-        return []
-    dropped = [column for column in rows.columns if column not in kept]
-    return relations.leaking(rows, target, dropped=dropped, key=spec.datasets[name].key)
+    return found if all(one.partition.source in found.outcomes for one in found.held) else None
 
 
 def _open(spec: PipelineSpec, name: str, found: Sequence[Finding], shared: set[str]) -> list[Finding]:

@@ -22,6 +22,7 @@ from engine import digest
 from engine.bus import Bus, CatalogBus, announce
 from engine.columns import check_columns
 from engine.compile import Compiled, compile_pipeline, used
+from engine.condition import plan_condition
 from engine.config.spec import PipelineSpec, Store
 from engine.errors import DataError, Interrupted, LevadaError, unknown
 from engine.execute import All, Execution, Outcome, Watcher, Workers, execute
@@ -299,18 +300,33 @@ def run_compiled(
         run = records[0].id
         compiler.ingest(specs, workers, run=run, keep_going=keep_going, watchers=watchers)
         compiled = [compiler.compile(spec, final=final) for spec in specs]
-        graph = Graph(task for one, _ in compiled for task in one.graph.values())
+        conditions = [
+            plan_condition(one.spec, ingested.values() if final and one.spec.assess else ()) for one, ingested in compiled
+        ]
+        graphs = [*(one.graph for one, _ in compiled), *(one.graph for one in conditions)]
+        graph = Graph(task for one in graphs for task in one.values())
         given = {key: outcome for one, ingested in compiled for key, outcome in given_to(one, ingested).items()}
+        given |= {key: outcome for one in conditions for key, outcome in one.given.items()}
+        advice = frozenset(key for one in conditions for key in one.own)
         views = [(one, ingested, record.id) for record, (one, ingested) in zip(records, compiled, strict=True)]
         versions = Versions(stores.files, catalog, stores.bus, views)
         execution = execute(
-            graph, stores.files, catalog, workers, run=run, keep_going=keep_going, watchers=[*watchers, versions], given=given
+            graph,
+            stores.files,
+            catalog,
+            workers,
+            run=run,
+            keep_going=keep_going,
+            watchers=[*watchers, versions],
+            given=given,
+            advice=advice,
         )
     compiler.settle()
     runs = []
-    for record, (one, ingested), words in zip(records, compiled, overrides, strict=True):
+    for record, (one, ingested), words, condition in zip(records, compiled, overrides, conditions, strict=True):
         own = Execution(one.graph, {key: execution.outcomes[key] for key in one.graph})
-        summary = summarize(one, own, ingested, record, words, time.time() - record.started, versions.of(one))
+        assessed = condition.read(execution) if condition.graph else None
+        summary = summarize(one, own, ingested, record, words, time.time() - record.started, versions.of(one), assessed)
         _end(catalog, record, summary["status"], summary)
         runs.append(Run(summary, one, own, stores.files))
     return runs

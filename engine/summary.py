@@ -33,10 +33,11 @@ def summarize(
     overrides: Sequence[str],
     seconds: float,
     version: str | None = None,
+    condition: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return everything there is to say about a run. Keys whose tasks did not end well are empty, not absent.
 
-    ``version`` is that of the view's features.
+    ``version`` is that of the view's features, ``condition`` what was found out of the data.
     """
     evaluation = _evaluation(compiled, execution)
     metrics = {part: found["metrics"] for part, found in evaluation.items()}
@@ -55,7 +56,8 @@ def summarize(
         "edges": [list(edge) for edge in execution.graph.edges()],
         "datasets": [dataset_summary(one, compiled.spec.datasets[name].mode) for name, one in ingested.items()],
         "split": segregation.get("split", []),
-        "warnings": segregation.get("warnings", []) + ingest_warnings(ingested.values()),
+        "condition": dict(condition) if condition is not None else None,
+        "warnings": segregation.get("warnings", []) + ingest_warnings(ingested.values()) + _not_assessed(condition),
         "features": {"version": version, **_features(compiled, execution)},
         "metrics": metrics,
         "evaluation": evaluation,
@@ -208,6 +210,15 @@ def ingest_warnings(ingested: Iterable[Ingested]) -> list[dict[str, str]]:
             advice = f"taken in as datasets.{one.name}.on_drift says"
             found.append({"code": "drift", "message": note, "advice": advice})
     return found
+
+
+def _not_assessed(condition: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    """Return what could not be assessed: it is no failure of a run, because nothing is made of it."""
+    advice = "nothing else depends on it; assess: false goes without"
+    return [
+        {"code": "not_assessed", "message": f"{one['dataset']} could not be assessed: {one['message']}", "advice": advice}
+        for one in (condition["failures"] if condition is not None else ())
+    ]
 
 
 def _rows(count: int) -> str:

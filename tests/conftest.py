@@ -54,6 +54,7 @@ encode:
   - {use: one_hot}
   - {use: standardize}
 metrics: [accuracy]
+assess: false
 """
 
 

@@ -1,9 +1,14 @@
-"""What the newest batch tells beside the ones before: columns, categories, levels and shares that are not as they were."""
+"""How batches differ from those before them: columns, categories, levels and shares that are not as they were.
+
+What a comparison saw is kept as plain data, a batch each, so that a new batch is compared and no other again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import polars as pl
 
@@ -12,98 +17,193 @@ from engine.assess.profile import Example, Profile, examples_of
 
 _CATEGORIES = 100  # levels beyond which a text is no category
 _BATCHES = 5  # from which on a direction is a trend
+_SHOWN = 3  # batches whose new categories are listed
+_WHY = "see what changed in the source"
 
 
-def compare(earlier: pl.DataFrame, newest: pl.DataFrame) -> list[Finding]:
-    """Return how the newest batch differs from all that came before it."""
-    before, now = Profile(earlier), Profile(newest)
-    if not before.rows or not now.rows:
-        return []
-    there = set(before.columns), set(now.columns)
-    found = [
-        Finding(
-            "warning",
-            "column_vanished",
-            (name,),
-            "is not in the newest batch",
-            "see whether it was renamed",
-            now.rows,
-            now.rows,
-        )
-        for name in sorted(there[0] - there[1])
-    ]
-    found += [
-        Finding("note", "column_new", (name,), "is new in the newest batch", "earlier rows have no value", now.rows, now.rows)
-        for name in sorted(there[1] - there[0])
-    ]
-    for name in sorted(there[0] & there[1]):
-        found += [*_missing(before, now, name), *_categories(before, now, name), *_shift(before, now, name)]
-    return found
+def compare(earlier: Profile | None, now: Profile) -> dict[str, Any]:
+    """Return, as plain data, what a batch has and how that differs from all that came before; None: nothing did."""
+    before = earlier if earlier is not None and earlier.rows and now.rows else None
+    old = set(before.columns) if before is not None else set(now.columns)
+    both = sorted(old.intersection(now.columns))
+    return {
+        "rows": now.rows,
+        "gone": sorted(old.difference(now.columns)),
+        "new": sorted(set(now.columns) - old),
+        "columns": {name: seen for name in both if (seen := _column(before, now, name))},
+    }
 
 
-def trends(batches: Sequence[pl.DataFrame], key: Sequence[str]) -> list[Finding]:
-    """Return the numeric columns whose medians go one way, batch after batch, by more than the rest of rows scatter."""
-    if len(batches) < _BATCHES:
-        return []
-    profiles = [Profile(one) for one in batches]
-    found = []
-    for name in profiles[-1].columns:
-        medians = [profile.quantile(name, 0.5) for profile in profiles if profile.of("number", name).height]
-        spreads = [_spread(profile, name) for profile in profiles if profile.of("number", name).height]
-        if name in key or len(medians) < _BATCHES or not _numeric(profiles[-1], name):
-            continue
-        steps = [b - a for a, b in pairwise(medians) if a is not None and b is not None]
-        way = all(step > 0 for step in steps) or all(step < 0 for step in steps)
-        if way and 0 < max(spreads) < abs(sum(steps)):
-            message = f"the median goes from {medians[0]:g} to {medians[-1]:g} over {len(medians)} batches, always one way"
-            advice = "split chronologically, or a model is judged on what it can not know"
-            found.append(Finding("note", "trend", (name,), message, advice))
-    return found
+def _column(before: Profile | None, now: Profile, name: str) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    if now.numeric(name) and now.of("number", name).height:
+        seen["quartiles"] = [now.quantile(name, q) for q in (0.25, 0.5, 0.75)]
+    if before is None:
+        return seen
+    if "quartiles" in seen and before.of("number", name).height:
+        seen["before"] = [before.quantile(name, q) for q in (0.25, 0.5, 0.75)]
+        seen["count"] = now.values(name)
+        middle = now.of("number", name).filter(pl.col("number") == seen["quartiles"][1])
+        seen["examples"] = [asdict(one) for one in examples_of(middle, "number", 1)]
+    shares = [profile.count("null", name) / (profile.count("column", name) or 1) for profile in (now, before)]
+    if abs(shares[0] - shares[1]) >= 0.2:
+        shown = [asdict(one) for one in examples_of(now.of("null", name))]
+        seen["missing"] = {"shares": shares, "count": now.count("null", name), "examples": shown}
+    return {**seen, **_levels(before, now, name)}
 
 
-def _missing(before: Profile, now: Profile, name: str) -> Iterator[Finding]:
-    shares = [profile.count("null", name) / (profile.count("column", name) or 1) for profile in (before, now)]
-    if abs(shares[1] - shares[0]) >= 0.2:
-        message = f"missing in {shares[1]:.0%} of the newest batch, {shares[0]:.0%} before"
-        shown = tuple(examples_of(now.of("null", name)))
-        count = now.count("null", name)
-        yield Finding("warning", "missing_shift", (name,), message, "see what changed in the source", count, now.rows, shown)
-
-
-def _categories(before: Profile, now: Profile, name: str) -> Iterator[Finding]:
+def _levels(before: Profile, now: Profile, name: str) -> dict[str, Any]:
     known, levels = before.levels(name), now.levels(name)
-    if known is None or levels is None or not 0 < known.height <= _CATEGORIES or levels.height > _CATEGORIES:
-        return
+    if known is None or levels is None or not 0 < known.height <= _CATEGORIES or not 0 < levels.height <= _CATEGORIES:
+        return {}
+    seen: dict[str, Any] = {}
     new = levels.filter(~pl.col("text").is_in(known["text"].implode()))
     if new.height:
-        count = int(new["count"].sum())
-        message = f"new in the newest batch: {', '.join(sorted(new['text'])[:5])}"
-        shown = tuple(examples_of(new))
-        yield Finding("note", "category_new", (name,), message, "a model has not seen it", count, now.rows, shown)
-    share = pl.col("count") / pl.col("count").sum()
-    gone = known.filter(share >= 0.05).filter(~pl.col("text").is_in(levels["text"].implode()))
+        shown = [asdict(one) for one in examples_of(new)]
+        seen["new"] = {"levels": sorted(new["text"])[:5], "count": int(new["count"].sum()), "examples": shown}
+    common = known.filter(pl.col("count") / pl.col("count").sum() >= 0.05)
+    gone = common.filter(~pl.col("text").is_in(levels["text"].implode()))
     if gone.height:
-        message = f"not in the newest batch: {', '.join(sorted(gone['text'])[:5])}"
-        yield Finding("warning", "category_vanished", (name,), message, "see what changed in the source", 0, now.rows)
+        seen["gone"] = sorted(gone["text"])[:5]
+    return seen
 
 
-def _shift(before: Profile, now: Profile, name: str) -> Iterator[Finding]:
-    spread = _spread(before, name)
-    medians = before.quantile(name, 0.5), now.quantile(name, 0.5)
-    if not _numeric(now, name) or spread <= 0 or medians[0] is None or medians[1] is None:
-        return
-    if abs(medians[1] - medians[0]) > 1.5 * spread:
-        message = f"the median of the newest batch is {medians[1]:g}, before {medians[0]:g}"
-        few = now.of("number", name).filter(pl.col("number") == medians[1])
-        shown = tuple(Example(file, row, f"{medians[1]:g}") for file, row in few.select("file", "row").head(1).iter_rows())
-        advice = "another unit, another meaning, or another world: find out which"
-        yield Finding("warning", "level_shift", (name,), message, advice, now.values(name), now.rows, shown)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was seen of one column in one batch: its number, whether it is the newest, its rows."""
+
+    batch: int
+    newest: bool
+    rows: int
+    of: Mapping[str, Any]
 
 
-def _spread(profile: Profile, name: str) -> float:
-    low, high = profile.quantile(name, 0.25), profile.quantile(name, 0.75)
-    return 0.0 if low is None or high is None else high - low
+def judge(batches: Sequence[tuple[int, Mapping[str, Any]]], key: Sequence[str]) -> list[Finding]:
+    """Return what comparisons of batches tell, each batch with its number, in the order of their numbers."""
+    by: dict[str, list[_Seen]] = {}
+    absent: dict[str, list[_Seen]] = {}
+    found = []
+    total = sum(seen["rows"] for _, seen in batches)
+    for place, (number, seen) in enumerate(batches):
+        newest = place == len(batches) - 1
+        for name in seen["gone"]:
+            absent.setdefault(name, []).append(_Seen(number, newest, seen["rows"], {}))
+        for name in seen["new"]:
+            message = f"is new in batch {number}"
+            advice = "earlier rows have no value"
+            found.append(Finding("note", "column_new", (name,), message, advice, seen["rows"], total))
+        for name, of in seen["columns"].items():
+            by.setdefault(name, []).append(_Seen(number, newest, seen["rows"], of))
+    for name, gone in absent.items():
+        lasts = gone[-1].newest
+        message = f"{'is' if lasts else 'was'} not in {_named([one.batch for one in gone])}"
+        count = sum(one.rows for one in gone)
+        advice = "see whether it was renamed" if lasts else _WHY
+        found.append(Finding("warning" if lasts else "note", "column_vanished", (name,), message, advice, count, total))
+    for name, seen_of in by.items():
+        found += [*_missing(name, seen_of), *_new_levels(name, seen_of, total), *_lost_levels(name, seen_of, total)]
+        found += _levels_of_numbers(name, seen_of) if name not in key else []
+    return found
 
 
-def _numeric(profile: Profile, name: str) -> bool:
-    return all(one.startswith(("Int", "UInt", "Float")) for one in profile.types(name))
+def _missing(name: str, seen: Sequence[_Seen]) -> list[Finding]:
+    moved = [one for one in seen if "missing" in one.of]
+    if not moved:
+        return []
+    first = moved[0].of["missing"]
+    now, before = first["shares"]
+    message = f"missing in {now:.0%} of batch {moved[0].batch}, {before:.0%} before{_likewise(moved)}"
+    count, rows = sum(one.of["missing"]["count"] for one in moved), sum(one.rows for one in moved)
+    return [Finding("warning", "missing_shift", (name,), message, _WHY, count, rows, _examples(first))]
+
+
+def _new_levels(name: str, seen: Sequence[_Seen], total: int) -> list[Finding]:
+    new = [one for one in seen if "new" in one.of]
+    if not new:
+        return []
+    listed = [f"batch {one.batch}: {', '.join(one.of['new']['levels'])}" for one in new[-_SHOWN:]]
+    message = f"new in {'; '.join(listed)}" + ("; and before" if len(new) > _SHOWN else "")
+    count = sum(one.of["new"]["count"] for one in new)
+    advice = "a model fitted before has not seen it"
+    return [Finding("note", "category_new", (name,), message, advice, count, total, _examples(new[-1].of["new"]))]
+
+
+def _lost_levels(name: str, seen: Sequence[_Seen], total: int) -> list[Finding]:
+    found = []
+    batches: dict[str, list[_Seen]] = {}
+    for one in seen:
+        for level in one.of.get("gone", ()):
+            batches.setdefault(level, []).append(one)
+    lasting = {level: gone for level, gone in batches.items() if gone[-1].newest}
+    for severity, chosen, verb in (
+        ("warning", lasting, "not"),
+        ("note", {level: gone for level, gone in batches.items() if level not in lasting}, "for a time not"),
+    ):
+        if chosen:
+            listed = [f"{level} ({_named([one.batch for one in gone])})" for level, gone in sorted(chosen.items())[:_SHOWN]]
+            message = f"{verb} there: {'; '.join(listed)}" + ("; and others" if len(chosen) > _SHOWN else "")
+            found.append(
+                Finding("warning" if severity == "warning" else "note", "category_vanished", (name,), message, _WHY, 0, total)
+            )
+    return found
+
+
+def _levels_of_numbers(name: str, seen: Sequence[_Seen]) -> list[Finding]:
+    """Tell of a trend, or else of single batches whose median lies elsewhere.
+
+    A column that is constant in every batch, such as the month, says which batch it is, and no more.
+    """
+    measured = [one for one in seen if "quartiles" in one.of]
+    trend = _trend(name, measured)
+    if trend:
+        return trend
+    moved, scattered = [], False
+    for one in measured:
+        low, middle, high = one.of["quartiles"]
+        if "before" in one.of and scattered:
+            lower, usual, upper = one.of["before"]
+            if abs(middle - usual) > 1.5 * (upper - lower) > 0:
+                moved.append(one)
+        scattered = scattered or high > low
+    if not moved:
+        return []
+    first = moved[0].of
+    message = f"the median of batch {moved[0].batch} is {first['quartiles'][1]:g}, before {first['before'][1]:g}"
+    advice = "another unit, another meaning, or another world: find out which"
+    count, rows = sum(one.of["count"] for one in moved), sum(one.rows for one in moved)
+    shown = _examples(first)
+    return [Finding("warning", "level_shift", (name,), message + _likewise(moved), advice, count, rows, shown)]
+
+
+def _trend(name: str, measured: Sequence[_Seen]) -> list[Finding]:
+    """Tell of medians that go one way, batch after batch, by more than the rows of a batch scatter."""
+    if len(measured) < _BATCHES:
+        return []
+    medians = [one.of["quartiles"][1] for one in measured]
+    spread = max(one.of["quartiles"][2] - one.of["quartiles"][0] for one in measured)
+    steps = [b - a for a, b in pairwise(medians)]
+    if not (all(step > 0 for step in steps) or all(step < 0 for step in steps)) or not 0 < spread < abs(sum(steps)):
+        return []
+    message = f"the median goes from {medians[0]:g} to {medians[-1]:g} over {len(medians)} batches, always one way"
+    return [Finding("note", "trend", (name,), message, "split chronologically, or a model is judged on what it can not know")]
+
+
+def _likewise(moved: Sequence[_Seen]) -> str:
+    return f"; likewise {_named([one.batch for one in moved[1:]])}" if len(moved) > 1 else ""
+
+
+def _named(numbers: Sequence[int]) -> str:
+    """Return numbers of batches in words, as spans: batches 2, 5 to 7 and 9."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1][1:] = [number]
+        else:
+            spans.append([number])
+    words = [" to ".join(map(str, span)) for span in spans]
+    listed = " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return f"batch{'es' if len(numbers) > 1 else ''} {listed}"
+
+
+def _examples(node: Mapping[str, Any]) -> tuple[Example, ...]:
+    return tuple(Example(**one) for one in node["examples"])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import polars as pl
 
+from engine.assess.counting import CODE
 from engine.assess.profile import Example, Profile, examples_of
-from engine.assess.summary import BUCKET, CODE
+from engine.assess.summary import BUCKET
 
 Severity = Literal["error", "warning", "note"]
 _ORDER = ("error", "warning", "note")
@@ -37,15 +38,20 @@ class Finding:
         """Return it as plain data."""
         return {**asdict(self), "columns": list(self.columns), "examples": [asdict(one) for one in self.examples]}
 
+    @classmethod
+    def of_plain(cls, node: Mapping[str, Any]) -> Finding:
+        """Return the finding that ``plain`` wrote."""
+        examples = tuple(Example(**one) for one in node["examples"])
+        return cls(**{**node, "columns": tuple(node["columns"]), "examples": examples})
+
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:
     """Return findings, the severest first, then those that are about most rows."""
     return sorted(findings, key=lambda one: (_ORDER.index(one.severity), -one.count, one.kind, one.columns))
 
 
-def examine(summary: pl.DataFrame, key: Sequence[str]) -> list[Finding]:
+def examine(profile: Profile, key: Sequence[str]) -> list[Finding]:
     """Return what the rows of a summary tell by themselves."""
-    profile = Profile(summary)
     found = [*_keys(profile, key), *_missing(profile)]
     for name in profile.columns:
         if profile.values(name):
@@ -196,7 +202,7 @@ def _constant(profile: Profile, name: str) -> Iterator[Finding]:
 
 def _numbers(profile: Profile, name: str, key: Sequence[str]) -> Iterator[Finding]:
     """Tell of outliers, or where those are many, of the shape that makes them no outliers."""
-    if name in key or not all(one.startswith(("Int", "UInt", "Float")) for one in profile.types(name)):
+    if name in key or not profile.numeric(name):
         return
     numbers = profile.numbers(name)
     total = int(numbers["count"].sum())

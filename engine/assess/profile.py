@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
-from engine.assess.summary import KEPT, SEPARATOR
+from engine.assess.summary import KEPT, SCHEMA, SEPARATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,31 +20,41 @@ class Example:
     value: str = ""
 
 
-@dataclass(frozen=True, slots=True)
 class Profile:
     """A summary and its questions."""
 
-    summary: pl.DataFrame
+    def __init__(self, summary: pl.DataFrame) -> None:
+        self._numbers: dict[str, pl.DataFrame] = {}
+        self._by_kind = summary.partition_by("what", as_dict=True)
+        self._by_column = {
+            what: {str(column[0]): rows for column, rows in entries.partition_by("column", as_dict=True).items()}
+            for (what,), entries in self._by_kind.items()
+        }
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
         return self.count("column", column="")
 
-    @property
+    @cached_property
     def columns(self) -> list[str]:
         """The columns in alphabetical order."""
-        return sorted(name for name in self.of("column")["column"].unique() if name)
+        return sorted(name for name in self._by_column.get("column", {}) if name)
 
     def of(self, what: str, column: str | None = None) -> pl.DataFrame:
         """Return the entries of a kind, of one column or of all."""
-        asked = pl.col("what") == what
-        return self.summary.filter(asked if column is None else asked & (pl.col("column") == column))
+        if column is None:
+            return self._by_kind.get((what,), _NONE)
+        return self._by_column.get(what, {}).get(column, _NONE)
 
     def count(self, what: str, column: str = "", text: Sequence[str] | None = None) -> int:
         """Return how many rows the entries of a kind are about."""
         found = self.of(what, column)
         return int((found if text is None else found.filter(pl.col("text").is_in(list(text))))["count"].sum())
+
+    def numeric(self, column: str) -> bool:
+        """Say whether a column has numbers in all files in which it has values."""
+        return all(one.startswith(("Int", "UInt", "Float", "Decimal")) for one in self.types(column))
 
     def types(self, column: str) -> list[str]:
         """Return the types that a column has in its files, but for those in which it has no value."""
@@ -60,13 +71,16 @@ class Profile:
 
     def numbers(self, column: str) -> pl.DataFrame:
         """Return ``number`` and ``count`` of a column, in order, with ``share``: the part of rows up to there."""
-        found = self.of("number", column).sort("number")
-        return found.with_columns((pl.col("count").cum_sum() / pl.col("count").sum()).alias("share"))
+        if column not in self._numbers:
+            found = self.of("number", column).sort("number")
+            share = pl.col("count").cum_sum() / pl.col("count").sum()
+            self._numbers[column] = found.with_columns(share.alias("share"))
+        return self._numbers[column]
 
     def quantile(self, column: str, q: float) -> float | None:
         """Return the smallest number that at least a share ``q`` of the numbers does not exceed."""
-        reached = self.numbers(column).filter(pl.col("share") >= q - 1e-12)
-        return float(reached["number"][0]) if reached.height else None
+        numbers = self.numbers(column)
+        return float(numbers["number"][int(numbers["share"].search_sorted(q - 1e-12))]) if numbers.height else None
 
     def repeated(self, what: str) -> tuple[int, bool, list[Example]]:
         """Return how many rows have a key (or all values: ``row``) seen before, whether that is an estimate, examples."""
@@ -87,6 +101,9 @@ class Profile:
             (tuple(text.split(SEPARATOR)), count, Example(file, row))
             for text, count, file, row in found.select("text", "count", "file", "row").iter_rows()
         ]
+
+
+_NONE = SCHEMA.to_frame()
 
 
 def examples_of(entries: pl.DataFrame, value: str = "text", most: int = 3) -> list[Example]:

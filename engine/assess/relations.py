@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from engine.assess.counting import sampled
 from engine.assess.findings import Finding
 from engine.assess.profile import Profile
-from engine.assess.summary import sampled
 
 _HASH = 20  # characters before the JSON of a sampled row
 

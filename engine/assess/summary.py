@@ -8,11 +8,9 @@ many numbers become logarithmic buckets (DDSketch: Masson, Rim, Lee 2019, doi 10
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
-
-from engine.plugin import ROW
 
 NUMBERS = 8_192
 """Different numbers of a column that are counted exactly; beyond, each is known within 0.5 % of itself."""
@@ -35,203 +33,92 @@ SCHEMA = pl.Schema(
 )
 """``what`` is counted: column (its type), null, not_finite, number, level, format, missing, key, key_null, row, sample."""
 
+ALONE = ("key", "row", "sample", "missing")
+"""What is large and says nothing beside another batch."""
+
 BUCKET = "~"
 """The text beside a number that stands for a bucket."""
 
 SEPARATOR = "\x1f"
+"""What parts the names of columns that are missing together."""
+
 _GAMMA = 1.01
-_CELL = 200  # characters of a cell that count
-_SORTED = ("key", "row", "sample")  # their text begins with their hash
-
-CODE = "digits after a zero"
-"""The format of codes such as 00501, which are no numbers."""
-
-FORMATS = {
-    "blank": r"^\s*$",
-    CODE: r"^0\d+$",
-    "number": r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$",
-    "number with a comma": r"^[+-]?\d+,\d+$",
-    "date 2013-01-31": r"^\d{4}-\d{2}-\d{2}$",
-    "time 2013-01-31T10:00:00": r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?$",
-    "date 31.01.2013": r"^\d{1,2}\.\d{1,2}\.\d{4}$",
-    "date 01/31/2013": r"^\d{1,2}/\d{1,2}/\d{4}$",
-}
-"""What texts are taken for, the first that matches; else ``text``."""
-
-
-def summarize(frame: pl.LazyFrame, source: str, key: Sequence[str]) -> pl.DataFrame:
-    """Return the summary of one partition, whose rows have ``ROW``; ``key`` are the columns that identify a row."""
-    schema = pl.Schema({name: dtype for name, dtype in frame.collect_schema().items() if name != ROW})
-    plans = [_columns(frame, schema), *_whole(frame, schema, key)]
-    for name, dtype in schema.items():
-        plans += _column(frame, name, dtype)
-    counted = pl.concat([SCHEMA.to_frame(), *(_placed(one, source) for one in pl.collect_all(plans))])
-    found = tidy(counted)
-    return tidy(pl.concat([found, _sample(frame, found, source)]))
+_HASHED = ("key", "row", "sample")  # their text begins with their hash: the least are kept
+_NAME = ("column", "what", "text", "number")
+_ROWS = 2**40  # more than a file has: a place is the number of its file times this, and the row
 
 
 def merge(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
     """Return the summary of the rows of both; associative and commutative, an empty frame of ``SCHEMA`` changes nothing."""
-    return tidy(pl.concat([a, b]))
+    return tidy([a, b])
 
 
-def tidy(rows: pl.DataFrame) -> pl.DataFrame:
+def tidy(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Add up equal entries, put numbers into buckets and leave out levels where there are too many."""
-    rows = _added(rows)
-    different = pl.len().over("column", "what")
-    number, bucketed = pl.col("what") == "number", (pl.col("text") == BUCKET).any().over("column", "what")
-    collapse = number & (bucketed | (different > NUMBERS))
-    size = ((pl.col("number").abs().log() / math.log(_GAMMA)).ceil() * math.log(_GAMMA)).exp() * 2 / (_GAMMA + 1)
-    value = pl.when(pl.col("number") == 0).then(0.0).otherwise(size * pl.col("number").sign())
-    rows = rows.with_columns(
-        pl.when(collapse & (pl.col("text") != BUCKET)).then(value).otherwise(pl.col("number")).alias("number"),
-        pl.when(collapse).then(pl.lit(BUCKET)).otherwise(pl.col("text")).alias("text"),
-    )
-    order = pl.when(pl.col("what").is_in(_SORTED)).then(pl.col("text")).otherwise(_hash(pl.col("text")))
-    limit = pl.col("what").replace_strict(KEPT, default=None, return_dtype=pl.UInt32)
-    kept = limit.is_null() | (pl.col("order").rank("ordinal").over("column", "what") <= limit)
-    return _added(rows).with_columns(order.alias("order")).sort("order", "text").filter(kept).drop("order").sort(*_NAME)
-
-
-_NAME = ("column", "what", "text", "number")
-
-
-def _added(rows: pl.DataFrame) -> pl.DataFrame:
-    first, last = pl.struct("file", "row"), pl.struct(file="last_file", row="last_row")
-    ordered = rows.group_by(*_NAME).agg(
-        pl.col("count").sum(),
-        first.sort_by("file", "row", nulls_last=True).first().alias("first"),
-        last.sort_by("last_file", "last_row", nulls_last=False).last().alias("last"),
-    )
-    return ordered.select(
+    rows = pl.concat([SCHEMA.to_frame(), *parts])
+    files = pl.concat([rows["file"], rows["last_file"]]).drop_nulls().unique().sort()
+    ranks = pl.Enum(files)
+    placed = rows.select(
         *_NAME,
         "count",
-        pl.col("first").struct.field("file"),
-        pl.col("first").struct.field("row"),
-        pl.col("last").struct.field("file").alias("last_file"),
-        pl.col("last").struct.field("row").alias("last_row"),
+        (pl.col("file").cast(ranks).to_physical().cast(pl.Int64) * _ROWS + pl.col("row")).alias("first"),
+        (pl.col("last_file").cast(ranks).to_physical().cast(pl.Int64) * _ROWS + pl.col("last_row")).alias("last"),
     )
-
-
-def _hash(text: pl.Expr) -> pl.Expr:
-    """Return a hash of text as text that sorts as the hash does."""
-    return text.hash(seed=7).cast(pl.String).str.zfill(20)
-
-
-def _columns(frame: pl.LazyFrame, schema: pl.Schema) -> pl.LazyFrame:
-    count = frame.select(
-        pl.len().cast(pl.Int64).alias("count"), pl.col(ROW).min().alias("row"), pl.col(ROW).max().alias("last_row")
-    )
-    types = pl.LazyFrame(
-        {"column": ["", *schema], "text": ["rows", *map(str, schema.dtypes())]}, schema={"column": pl.String, "text": pl.String}
-    )
-    return _formed(types.join(count, how="cross"), pl.col("column"), "column")
-
-
-def _column(frame: pl.LazyFrame, name: str, dtype: pl.DataType) -> list[pl.LazyFrame]:
-    cell = pl.col(name)
-    plans = [_counted(frame.filter(cell.is_null()), name, "null")]
-    if dtype.is_numeric():
-        number = cell.cast(pl.Float64) + 0.0
-        finite = number.is_finite()
-        plans.append(_counted(frame.filter(~finite), name, "not_finite", number.cast(pl.String)))
-        plans.append(_counted(frame.filter(finite), name, "number", number=number))
-    elif dtype.is_temporal():
-        plans.append(_counted(frame.filter(cell.is_not_null()), name, "number", number=cell.to_physical().cast(pl.Float64)))
-    elif not dtype.is_nested() and dtype not in (pl.Null, pl.Binary, pl.Object):
-        text = cell.cast(pl.String).str.slice(0, _CELL)
-        there = frame.filter(cell.is_not_null())
-        plans.append(_counted(there, name, "level", text))
-        if dtype == pl.String:
-            plans.append(_counted(there, name, "format", _format(text)))
-    return plans
-
-
-def _format(text: pl.Expr) -> pl.Expr:
-    found = pl.lit("text")
-    for label, pattern in reversed(FORMATS.items()):
-        found = pl.when(text.str.contains(pattern)).then(pl.lit(label)).otherwise(found)
-    return found
-
-
-def _whole(frame: pl.LazyFrame, schema: pl.Schema, key: Sequence[str]) -> list[pl.LazyFrame]:
-    """Return the counts of patterns of missing values, of keys and of equal rows."""
-    if not schema:
-        return []
-    names = [pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in sorted(schema)]
-    pattern = pl.concat_str(names, separator=SEPARATOR, ignore_nulls=True)
-    plans = [
-        _counted(frame.filter(pattern != ""), "", "missing", pattern),
-        _counted(frame, "", "row", _identity(schema, list(schema))),
-    ]
-    if key and all(name in schema for name in key):
-        lacking = pl.any_horizontal(pl.col(name).is_null() for name in key)
-        plans.append(_counted(frame.filter(lacking), "", "key_null"))
-        plans.append(_counted(frame.filter(~lacking), "", "key", _identity(schema, key)))
-    return plans
-
-
-def _identity(schema: pl.Schema, names: Sequence[str]) -> pl.Expr:
-    """Return a hash of some columns that is the same for equal values in whatever partition."""
-    plain = [
-        (pl.col(name).cast(pl.String) if not schema[name].is_nested() else pl.struct(name).struct.json_encode()).fill_null("\0")
-        for name in sorted(names)
-        if schema[name] not in (pl.Binary, pl.Object)
-    ]
-    return _hash(pl.concat_str(plain or [pl.lit("")], separator=SEPARATOR))
-
-
-def _sample(frame: pl.LazyFrame, summary: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Return whole rows, as JSON: those whose hashes are smallest, so that it is a random choice of different rows."""
-    chosen = summary.filter(pl.col("what") == "row").sort("text").head(KEPT["sample"])
-    names = [name for name, dtype in frame.collect_schema().items() if name != ROW and sampled(dtype)]
-    if not names:
-        return SCHEMA.to_frame()
-    rows = frame.filter(pl.col(ROW).is_in(chosen["row"].implode())).select(
-        pl.col(ROW).cast(pl.Int64).alias("row"), pl.struct(names).struct.json_encode().alias("json")
-    )
-    found = chosen.join(rows.collect(), on="row", how="inner", maintain_order="left")
-    return found.select(
-        "column",
-        pl.lit("sample").alias("what"),
-        pl.concat_str("text", "json").alias("text"),
-        *(name for name in SCHEMA if name not in ("column", "what", "text")),
-    ).with_columns(pl.lit(source).alias("file"))
-
-
-def sampled(dtype: pl.DataType) -> bool:
-    """Say whether values of a type are in the sample: those that JSON holds."""
-    return (dtype.is_numeric() and not dtype.is_decimal()) or dtype in (pl.String, pl.Boolean, pl.Date, pl.Datetime)
-
-
-def _counted(
-    frame: pl.LazyFrame, column: str, what: str, text: pl.Expr | None = None, number: pl.Expr | None = None
-) -> pl.LazyFrame:
-    names = [
-        (pl.lit("") if text is None else text).alias("text"),
-        (pl.lit(None, pl.Float64) if number is None else number).alias("number"),
-    ]
-    counted = (
-        frame.select(*names, pl.col(ROW))
-        .group_by("text", "number")
-        .agg(pl.len().cast(pl.Int64).alias("count"), pl.col(ROW).min().alias("row"), pl.col(ROW).max().alias("last_row"))
-    )
-    return _formed(counted, pl.lit(column), what)
-
-
-def _formed(counted: pl.LazyFrame, column: pl.Expr, what: str) -> pl.LazyFrame:
-    number = "number" if "number" in counted.collect_schema() else pl.lit(None, pl.Float64).alias("number")
-    return counted.select(
-        column.alias("column"),
-        pl.lit(what).alias("what"),
-        "text",
-        number,
+    split = placed.partition_by("what", as_dict=True, maintain_order=True)
+    kinds = [_of_kind(str(what[0]), split[what]) for what in sorted(split)]
+    if not kinds:
+        return rows
+    return pl.concat(kinds).select(
+        *_NAME,
         "count",
-        pl.col("row").cast(pl.Int64),
-        pl.col("last_row").cast(pl.Int64),
+        _file("first", files).alias("file"),
+        (pl.col("first") % _ROWS).alias("row"),
+        _file("last", files).alias("last_file"),
+        (pl.col("last") % _ROWS).alias("last_row"),
     )
 
 
-def _placed(counted: pl.DataFrame, source: str) -> pl.DataFrame:
-    place = pl.when(pl.col("row").is_not_null()).then(pl.lit(source))  # what is said of no rows is said of no place
-    return counted.with_columns(place.alias("file"), place.alias("last_file")).select(list(SCHEMA))
+def _file(place: str, files: pl.Series) -> pl.Expr:
+    return pl.lit(files).gather(pl.col(place) // _ROWS) if len(files) else pl.lit(None, pl.String)
+
+
+def _of_kind(what: str, rows: pl.DataFrame) -> pl.DataFrame:
+    if what in _HASHED:
+        return _added(rows, ["text"]).sort("text").head(KEPT[what])
+    if what == "number":
+        rows = _bucketed(_added(rows, _NAME))
+    rows = _added(rows, _NAME).sort(_NAME)
+    return least(rows, KEPT[what]).sort(_NAME) if what in KEPT and rows.height > KEPT[what] else rows
+
+
+def _added(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Add up the entries of equal names; the others of ``_NAME`` are the same in all of a kind."""
+    others = [pl.col(name).first() for name in _NAME if name not in names]
+    found = rows.group_by(names).agg(*others, pl.col("count").sum(), pl.col("first").min(), pl.col("last").max())
+    return found.select(*_NAME, "count", "first", "last")
+
+
+def _bucketed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Put the numbers of a column into buckets where they are many, or where some are in buckets already."""
+    many = (pl.len().over("column") > NUMBERS) | (pl.col("text") == BUCKET).any().over("column")
+    return rows.with_columns(
+        pl.when(many & (pl.col("text") != BUCKET)).then(bucket(pl.col("number"))).otherwise("number").alias("number"),
+        pl.when(many).then(pl.lit(BUCKET)).otherwise("text").alias("text"),
+    )
+
+
+def bucket(number: pl.Expr) -> pl.Expr:
+    """Return the number that stands for the bucket of a finite one."""
+    size = ((number.abs().log() / math.log(_GAMMA)).ceil() * math.log(_GAMMA)).exp() * 2 / (_GAMMA + 1)
+    return pl.when(number == 0).then(0.0).otherwise(size * number.sign())
+
+
+def least(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Return the entries of each column whose texts have the least hashes, at most so many."""
+    ranked = rows.with_columns(pl.col("text").hash(seed=7).alias("hash")).sort("hash", "text")
+    return ranked.group_by("column", maintain_order=True).head(most).select(rows.columns)
+
+
+def written(number: pl.Expr) -> pl.Expr:
+    """Return a hash as text that sorts as the hash does."""
+    return number.cast(pl.String).str.zfill(20)

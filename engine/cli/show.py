@@ -49,6 +49,7 @@ def show_run(summary: Mapping[str, Any], report: Path, started: float = STARTED)
     console = console_of()
     console.print(_stages(summary["stages"]))
     console.print(_work(summary["stages"], summary["seconds"], started))
+    _condition(console, summary["condition"], summary["pipeline"])
     _warnings(console, summary)
     _failures(console, summary)
     if summary["metrics"]:
@@ -113,6 +114,18 @@ def _work(stages: Sequence[Mapping[str, Any]], seconds: float, started: float = 
     if ran == 0 and not any(stage["failed"] for stage in stages):
         return Text(f"nothing had to run: all {reused} tasks were done before   {took}", style="green")
     return Text(f"{ran} tasks ran, {reused} were reused   {took}")
+
+
+def _condition(console: Console, condition: Mapping[str, Any] | None, pipeline: str) -> None:
+    """Print in one line in what condition the data was found to be."""
+    if condition is None or not condition["datasets"]:
+        return
+    rows = sum(one["rows"] for one in condition["datasets"])
+    severities = [found["severity"] for one in condition["datasets"] for found in one["findings"]]
+    counts = [(severities.count(one), one) for one in ("error", "warning", "note")]
+    told = ", ".join(f"{count} {one}{'s' * (count > 1)}" for count, one in counts if count) or "nothing to report"
+    hint = f" (the report shows them, `levada assess pipeline={pipeline}` what to do)" if severities else ""
+    console.print(Text("data     ", style="cyan") + Text(f"{rows:,} rows assessed: {told}{hint}"))
 
 
 def _warnings(console: Console, summary: Mapping[str, Any]) -> None:

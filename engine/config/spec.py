@@ -189,6 +189,11 @@ class PipelineSpec(Spec):
     metrics: tuple[Metric, ...] = Field(default=(), description="What is measured; the ranking metric is the first.")
     executor: Executor = Field(default_factory=Executor, description="Where tasks run.")
     store: Store = Field(default_factory=Store, description="Where results are kept.")
+    assess: bool = Field(
+        default=True,
+        description="Whether a run also says in what condition its data is, as `levada assess` does. It changes no result; a "
+        "trial of a sweep goes without.",
+    )
     data: str = Field(default="data", description="The folder of the example data, for paths to refer to as ${data}.")
     keep_going: bool = Field(default=True, description="After a failure, do all that does not depend on it.")
     origin: Origin = Field(default=Origin(), exclude=True, repr=False, description="Where it was written, for messages.")

@@ -7,7 +7,7 @@ up, here; what remains is sent out, and committed as it ends. Workers never see 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,13 +88,15 @@ def execute(
     watchers: Sequence[Watcher] = (),
     given: Mapping[str, Outcome] | None = None,
     secrets: Secrets | None = None,
+    advice: Container[str] = (),
     find: Callable[[str], StageFunction] | None = None,
 ) -> Execution:
     """Return the outcomes of a graph's tasks; what was done before is looked up, what ends is committed at once.
 
     ``given`` are outcomes of tasks that have ended elsewhere. Without ``keep_going`` nothing new is begun after the first
-    failure. ``secrets`` go to workers and nowhere else. ``find`` replaces the look-up of stage functions. Workers that are
-    passed in are used and stay open. Ctrl-C raises ``Interrupted``; what had ended by then is committed.
+    failure; a failure of a task whose key is in ``advice`` never stops anything. ``secrets`` go to workers and nowhere else.
+    ``find`` replaces the look-up of stage functions. Workers that are passed in are used and stay open. Ctrl-C raises
+    ``Interrupted``; what had ended by then is committed.
     """
     watcher = All(watchers)
     watcher.begin(graph)
@@ -113,12 +115,12 @@ def execute(
             if outcome.status == "ran" and outcome.artifact is not None:
                 committer.add(Memory.of(task, outcome.contents, outcome.artifact, run))
             watcher.ended(task, outcome)
-            if outcome.error is not None and not keep_going:
+            if outcome.error is not None and not keep_going and task.key not in advice:
                 raise _Stopped
 
         setting = Setting(store, own.executor.retries, _folders(), find, secrets or {})
         try:
-            if not keep_going and any(outcome.error is not None for outcome in outcomes.values()):
+            if not keep_going and any(outcome.error is not None for key, outcome in outcomes.items() if key not in advice):
                 raise _Stopped
             own.perform(setting, _calls(remaining, outcomes, known), done)
         except _Stopped:

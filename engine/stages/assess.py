@@ -5,7 +5,7 @@ In: its rows. Out: a summary (``engine.assess.summary``), which merges with thos
 
 from __future__ import annotations
 
-from engine.assess.summary import summarize
+from engine.assess.counting import summarize
 from engine.stages.numbers import Link, numbered, outside
 from engine.stages.work import Work, explained
 from engine.stores.artifacts import Artifact

@@ -5,8 +5,6 @@ In: summaries. Out: one.
 
 from __future__ import annotations
 
-import polars as pl
-
 from engine.assess.summary import tidy
 from engine.stages.work import Work, explained
 from engine.stores.artifacts import Artifact
@@ -15,4 +13,4 @@ from engine.stores.artifacts import Artifact
 def run(work: Work) -> Artifact:
     """Merge the summaries."""
     with explained("cannot merge what partitions were found to be"):
-        return work.keep(tidy(pl.concat([work.store.scan(artifact).collect() for artifact in work.inputs])))
+        return work.keep(tidy(work.store.scan(artifact).collect() for artifact in work.inputs))

@@ -55,6 +55,8 @@ encode:
   - {use: impute, columns: numeric}
   - {use: one_hot, columns: text}
   - {use: standardize, columns: numeric}
+
+assess: false
 """
 
 PORTS = "port,depth,region\n" + "".join(

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from engine.assess import drift, relations
-from engine.assess.findings import Finding, examine
+from engine.assess import distribution, drift, relations
+from engine.assess.counting import summarize
+from engine.assess.findings import Finding
+from engine.assess.findings import examine as examined
 from engine.assess.profile import Example, Profile
 from engine.assess.propose import propose, text_of
-from engine.assess.summary import NUMBERS, SCHEMA, merge, summarize
+from engine.assess.summary import NUMBERS, SCHEMA, merge
 from engine.plugin import ROW
 from engine.registry import build, names
 
@@ -37,6 +39,18 @@ def framed(rows, types=TYPES):
 
 def summary(data, key=(), source="f.csv"):
     return summarize(pl.DataFrame(data).with_row_index(ROW, offset=1).lazy(), source, key)
+
+
+def examine(made, key):
+    return examined(Profile(made), key)
+
+
+def drifted(*batches, key=()):
+    """Return what each batch tells beside those before it; batches are numbered from 1."""
+    profiles = [Profile(one) for one in batches]
+    before = [None, *(Profile(reduce(merge, batches[:n])) for n in range(1, len(batches)))]
+    compared = [drift.compare(*pair) for pair in zip(before, profiles, strict=True)]
+    return drift.judge(list(enumerate(compared, 1)), key)
 
 
 def kinds(found):
@@ -143,26 +157,67 @@ def test_not_finite_numbers_are_counted():
     assert finding.count == 2
 
 
-def test_the_newest_batch_is_compared_with_those_before():
+def test_a_batch_is_compared_with_those_before():
     before = {"x": list(range(100)), "c": ["a", "b"] * 50, "gone": [1] * 100, "m": [1] * 100}
     now = {"x": [n + 1_000 for n in range(100)], "c": ["a", "z"] * 50, "new": [1] * 100, "m": [None] * 50 + [1] * 50}
-    found = drift.compare(summary(before), summary(now, source="g.csv"))
-    assert kinds(found) == {
-        ("column_vanished", ("gone",)),
-        ("column_new", ("new",)),
-        ("level_shift", ("x",)),
-        ("category_new", ("c",)),
-        ("category_vanished", ("c",)),
-        ("missing_shift", ("m",)),
+    found = drifted(summary(before), summary(now, source="g.csv"))
+    assert {(one.kind, one.columns, one.severity) for one in found} == {
+        ("column_vanished", ("gone",), "warning"),
+        ("column_new", ("new",), "note"),
+        ("level_shift", ("x",), "warning"),
+        ("category_new", ("c",), "note"),
+        ("category_vanished", ("c",), "warning"),
+        ("missing_shift", ("m",), "warning"),
     }
-    assert drift.compare(summary(before), summary(before)) == []
+    assert all("batch 2" in one.message for one in found)
+    assert {example.file for one in found for example in one.examples} == {"g.csv"}
+    assert drifted(summary(before), summary(before)) == []
+
+
+def test_what_was_so_for_a_time_names_its_batches_and_is_less_than_what_is_so_now():
+    usual = {"x": list(range(100)), "c": ["a", "b"] * 50, "k": [1] * 100}
+    odd = {"x": [n + 1_000 for n in range(100)], "c": ["a", "z"] * 50}
+    found = {one.kind: one for one in drifted(*map(summary, [usual] * 4 + [odd] * 2 + [usual]))}
+    assert found["column_vanished"].message == "was not in batches 5 to 6"
+    assert found["level_shift"].message == "the median of batch 5 is 1049, before 49; likewise batch 6"
+    assert found["category_new"].message == "new in batch 5: z"
+    assert found["category_vanished"].message == "for a time not there: b (batches 5 to 6)"
+    assert {one.severity for kind, one in found.items() if kind != "level_shift"} == {"note"}
 
 
 def test_a_median_that_goes_one_way_by_more_than_rows_scatter_is_a_trend():
     batches = [
-        summary({"x": [step * 10 + n % 7 for n in range(70)], "y": [n % 7 + step % 2 for n in range(70)]}) for step in range(6)
+        {
+            "x": [step * 10 + n % 7 for n in range(70)],
+            "y": [n % 7 + step % 2 for n in range(70)],
+            "month": [step] * 70,  # says which batch it is, and no more
+        }
+        for step in range(6)
     ]
-    assert kinds(drift.trends(batches, [])) == {("trend", ("x",))}
+    assert kinds(drifted(*map(summary, batches))) == {("trend", ("x",))}
+
+
+def test_distributions_are_bars_of_all_rows_that_have_a_value():
+    rows = {
+        "few": [n % 3 for n in range(1_000)],
+        "many": [float(n) for n in range(1_000)],
+        "far": [*range(999), 10**6],
+        "word": [f"w{n % 11}" for n in range(1_000)],
+        "gap": [None if n % 4 else n for n in range(1_000)],
+        "day": pl.Series(range(1_000)).cast(pl.Date),
+        "none": [None] * 1_000,
+    }
+    found = {one["column"]: one for one in distribution.of(Profile(summary(rows)), list(rows))}
+    assert list(found) == list(rows)
+    counts = {name: sum(count for _, count in one["bars"]) + one.get("others", 0) for name, one in found.items()}
+    assert counts == {**dict.fromkeys(rows, 1_000), "gap": 250, "none": 0}
+    assert found["few"]["bars"] == [["0", 334], ["1", 333], ["2", 333]]
+    assert [count for _, count in found["many"]["bars"]] == [50] * 20
+    assert found["far"]["bars"][-1][1] < 100
+    assert (found["far"]["low"], found["far"]["high"]) == ("0", "1000000")
+    assert (found["word"]["bars"][0], found["word"]["others"]) == (["w0", 91], 272)
+    assert (found["gap"]["missing"], found["none"]["missing"]) == (0.75, 1.0)
+    assert (found["day"]["low"], found["day"]["high"]) == ("1970-01-01", "1972-09-26")
 
 
 def test_a_column_that_gives_the_target_away_is_found_and_a_good_feature_is_not():

@@ -1,0 +1,141 @@
+"""Plans how the condition of ingested datasets is found out, and reads what came of it.
+
+In: a specification and what its datasets hold. Out: a graph, and from its outcomes findings as plain data. A partition is
+summarized once; a batch is compared once with those before it; summaries are merged as a tree. So a new batch costs its own
+summary, one comparison, the merges above it and one judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.compile import code_of
+from engine.config.spec import PipelineSpec
+from engine.execute import Execution, Outcome
+from engine.graph import Graph, Task
+from engine.ingestion import Ingested
+from engine.ingestion.replay import chains
+from engine.plugin import Plugin
+from engine.registry import describe
+from engine.stores.artifacts import plain
+
+_FAN_IN = 8  # summaries that one task merges: few, because the last group of each level is merged anew for a new batch
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """The tasks that find out the condition of datasets, and the key of each dataset's judgement.
+
+    ``own`` are the keys of tasks that are for this alone: partitions are not, which whoever ingested them gives.
+    """
+
+    graph: Graph
+    given: Mapping[str, Outcome]
+    judgements: Mapping[str, str]
+    batches: Mapping[str, int]
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The keys of the tasks that nothing else needs."""
+        return frozenset(key for key in self.graph if key not in self.given)
+
+    def read(self, execution: Execution) -> dict[str, Any]:
+        """Return what came of it as plain data: datasets with their findings and distributions, and what failed."""
+        outcomes = {key: execution.outcomes[key] for key in self.graph if key in self.own}
+        artifacts = {name: execution.artifact(key) for name, key in self.judgements.items()}
+        failed = [
+            (self.graph[key].label.partition(".")[0], one.error) for key, one in outcomes.items() if one.error is not None
+        ]
+        return {
+            "datasets": [
+                {"name": name, "batches": self.batches[name], **artifact.data()}
+                for name, artifact in artifacts.items()
+                if artifact is not None
+            ],
+            "failures": [{"dataset": name, "message": str(error)} for name, error in dict(reversed(failed)).items()],
+            "ran": sum(one.status == "ran" for one in outcomes.values()),
+            "reused": sum(one.status == "reused" for one in outcomes.values()),
+            "seconds": round(sum(one.seconds for one in outcomes.values()), 3),
+        }
+
+
+def plan_condition(spec: PipelineSpec, ingested: Iterable[Ingested]) -> Condition:
+    """Return the tasks for datasets that have been ingested; one of which something is not there is left out."""
+    builder, judgements, batches = _Builder(spec), dict[str, str](), dict[str, int]()
+    for one in ingested:
+        if one.held and all(one.outcomes[held.partition.source].artifact is not None for held in one.held):
+            judgements[one.name] = builder.dataset(one)
+            batches[one.name] = len({held.batch.id for held in one.held})
+    return Condition(Graph(builder.tasks), builder.given, judgements, batches)
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Collects tasks; those of partitions are given, as they have been ingested."""
+
+    spec: PipelineSpec
+    tasks: list[Task] = field(default_factory=list)
+    given: dict[str, Outcome] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def dataset(self, ingested: Ingested) -> str:
+        """Add the tasks of a dataset and return the key of its judgement."""
+        name = ingested.name
+        summaries: dict[tuple[int, bool], list[str]] = {}
+        parts = [(chain, place) for chain in chains(ingested.held) for place in range(len(chain.parts))]
+        parts.sort(key=lambda part: (part[0].parts[part[1]].batch.sequence, part[0].source, part[1]))
+        for chain, place in parts:
+            held = chain.parts[place]
+            outcome = ingested.outcomes[held.partition.source]
+            assert outcome.artifact is not None, "whoever calls has seen that it is there"
+            piece = {"source": held.partition.source, "rows": outcome.artifact.digest}
+            partition = Task("ingest", plain(piece), (), "", f"{name}.ingest", len(self.given), "")
+            self.tasks.append(partition)
+            self.given[partition.key] = outcome
+            params = {
+                "source": chain.source,
+                "links": [link.to_json() for link in chain.links(place)],
+                "without": [list(one) for one in held.without],
+                "key": list(self.spec.datasets[name].key),
+            }
+            summary = self._add(name, "assess", params, [partition.key])
+            summaries.setdefault((held.batch.sequence, bool(held.partition.of)), []).append(summary)
+        batches = {batch: self._merged(name, keys) for batch, keys in summaries.items()}
+        whole = self._merged(name, list(batches.values()))
+        # rows that were replayed are the odd ones of another batch: to compare them with the rest says nothing
+        usual = {number: key for (number, replayed), key in batches.items() if not replayed}
+        compared: list[str] = []
+        for key in usual.values() if len(usual) > 1 else ():
+            compared.append(self._add(name, "compare_assessed", {}, [*compared[-1:], key]))
+        return self._judgement(ingested, whole, list(usual) if compared else [], compared)
+
+    def _judgement(self, ingested: Ingested, whole: str, batches: Sequence[int], compared: Sequence[str]) -> str:
+        name, spec = ingested.name, self.spec
+        prepare = spec.datasets[name].prepare
+        target = spec.problem.target if name == spec.view.from_ else None
+        params = {
+            "key": list(spec.datasets[name].key),
+            "columns": ingested.content.columns,
+            "batches": list(batches),
+            "leaks": None if target is None else {"target": target, "steps": [describe(step) for step in prepare]},
+        }
+        plugins = prepare if target is not None else ()
+        return self._add(name, "judge_assessed", params, [whole, *compared], plugins)
+
+    def _merged(self, name: str, keys: Sequence[str]) -> str:
+        """Add a tree of merges; one summary needs none."""
+        while len(keys) > 1:
+            groups = [keys[start : start + _FAN_IN] for start in range(0, len(keys), _FAN_IN)]
+            keys = [group[0] if len(group) == 1 else self._add(name, "merge_assessed", {}, group) for group in groups]
+        return keys[0]
+
+    def _add(
+        self, name: str, function: str, params: Mapping[str, Any], inputs: Sequence[str], plugins: Sequence[Plugin] = ()
+    ) -> str:
+        label = f"{name}.{function.removesuffix('_assessed')}" if function != "merge_assessed" else f"{name}.{function}"
+        index = self.counts[label] = self.counts.get(label, -1) + 1
+        task = Task(function, plain(params), tuple(inputs), code_of(function, plugins), label, index, f"artifacts/{label}")
+        self.tasks.append(task)
+        return task.key
