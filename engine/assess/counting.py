@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from operator import add
 
 import polars as pl
 
-from engine.assess.summary import BUCKET, KEPT, NUMBERS, SCHEMA, SEPARATOR, bucket, least, tidy, written
+from engine.assess.summary import BUCKET, KEPT, NUMBERS, SCHEMA, SEPARATOR, bucket, coarse, least, tidy, written
 from engine.plugin import ROW
 
 _SLICE = 262_144  # rows
@@ -81,15 +81,21 @@ def _column(rows: pl.DataFrame, name: str, dtype: pl.DataType) -> Iterator[pl.Da
     if dtype.is_nested() or dtype in (pl.Null, pl.Binary, pl.Object):
         yield _formed(rows.filter(cell.is_null()).select(*_COUNTED).filter(pl.col("count") > 0), name, "null")
         return
-    number = dtype.is_numeric() or dtype.is_temporal()
-    value = (cell.to_physical().cast(pl.Float64) + 0.0) if number else cell.cast(pl.String).str.slice(0, _CELL)
+    number, days = dtype.is_numeric(), _days(dtype)
+    if days:
+        value = cell.to_physical().cast(pl.Float64) / days
+    else:
+        value = (cell.cast(pl.Float64) + 0.0) if number else cell.cast(pl.String).str.slice(0, _CELL)
     counted = rows.select(value.alias("value"), pl.col(ROW)).group_by("value").agg(*_COUNTED)
     there = counted.filter(pl.col("value").is_not_null())
     yield _formed(counted.filter(pl.col("value").is_null()), name, "null")
+    if days:
+        yield _formed(_numbers(there, coarse), name, "time")
+        return
     if number:
         finite = pl.col("value").is_finite()
         yield _formed(there.filter(~finite).select(pl.col("value").cast(pl.String).alias("text"), *_OTHERS), name, "not_finite")
-        yield _formed(_numbers(there.filter(finite)), name, "number")
+        yield _formed(_numbers(there.filter(finite), bucket), name, "number")
         return
     levels = there.rename({"value": "text"})
     if dtype == pl.String:
@@ -102,11 +108,21 @@ def _column(rows: pl.DataFrame, name: str, dtype: pl.DataType) -> Iterator[pl.Da
 _OTHERS = ("count", "row", "last_row")
 
 
-def _numbers(there: pl.DataFrame) -> pl.DataFrame:
+def _numbers(there: pl.DataFrame, bucket: Callable[[pl.Expr], pl.Expr]) -> pl.DataFrame:
     if there.height <= NUMBERS:
         return there.select(pl.col("value").alias("number"), *_OTHERS)
     buckets = there.select(bucket(pl.col("value")).alias("number"), *_OTHERS).group_by("number").agg(*_ADDED)
     return buckets.with_columns(pl.lit(BUCKET).alias("text"))
+
+
+def _days(dtype: pl.DataType) -> int:
+    """Return how many units of a type of dates or times are a day, 0 for all other types."""
+    if isinstance(dtype, pl.Datetime | pl.Duration):
+        return _PER_DAY[dtype.time_unit]
+    return 1 if dtype == pl.Date else _PER_DAY["ns"] if dtype == pl.Time else 0
+
+
+_PER_DAY = {"ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
 def _format(text: pl.Expr) -> pl.Expr:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import polars as pl
 
 from engine.assess.counting import CODE
-from engine.assess.profile import Example, Profile, examples_of
+from engine.assess.profile import Example, Profile, examples_of, said
 from engine.assess.summary import BUCKET
 
 Severity = Literal["error", "warning", "note"]
@@ -181,12 +181,17 @@ def _levels(profile: Profile, name: str) -> Iterator[Finding]:
 
 
 def _constant(profile: Profile, name: str) -> Iterator[Finding]:
-    entries = pl.concat([profile.of("number", name), profile.of("level", name)])
+    entries = pl.concat([profile.of(what, name) for what in ("number", "time", "level")])
     total = profile.values(name)
     if not entries.height or total < 2:
         return
     top, count = entries.sort("count", descending=True).row(0, named=True), int(entries["count"].max())  # type: ignore[arg-type]  # a number
-    value = top["text"] if top["number"] is None else f"{top['number']:g}"
+    dtype = profile.types(name)[0]
+
+    def shown(text: str, number: float | None) -> str:
+        return text if number is None else said(number, dtype)
+
+    value = shown(top["text"], top["number"])
     if count == total:
         missing = profile.count("null", name)
         message = f"is always '{value}'" + (" or missing" if missing else "")
@@ -194,7 +199,9 @@ def _constant(profile: Profile, name: str) -> Iterator[Finding]:
             "warning" if not missing else "note", "constant", (name,), message, "it tells nothing: drop it", count, total
         )
     elif count / total >= 0.995 and total >= 200:
-        rare = examples_of(entries.filter(pl.col("count") < count), "text" if top["number"] is None else "number")
+        others = entries.filter(pl.col("count") < count).sort("count", "file", "row", descending=[True, False, False]).head(3)
+        places = others.select("file", "row", "text", "number").rows()
+        rare = [Example(file, row, shown(text, number)) for file, row, text, number in places]
         message = f"is '{value}' in {_percent(count / total)} of rows"
         advice = "it tells little: see whether the others are mistakes"
         yield Finding("note", "near_constant", (name,), message, advice, total - count, total, tuple(rare))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import polars as pl
@@ -77,6 +78,11 @@ class Profile:
             self._numbers[column] = found.with_columns(share.alias("share"))
         return self._numbers[column]
 
+    def times(self, column: str) -> pl.DataFrame:
+        """Return the same of a column of dates or times, in days."""
+        found = self.of("time", column).sort("number")
+        return found.with_columns((pl.col("count").cum_sum() / pl.col("count").sum()).alias("share"))
+
     def quantile(self, column: str, q: float) -> float | None:
         """Return the smallest number that at least a share ``q`` of the numbers does not exceed."""
         numbers = self.numbers(column)
@@ -101,6 +107,20 @@ class Profile:
             (tuple(text.split(SEPARATOR)), count, Example(file, row))
             for text, count, file, row in found.select("text", "count", "file", "row").iter_rows()
         ]
+
+
+def said(number: float, dtype: str) -> str:
+    """Return a number of a column as people read it; of dates and times the number is days."""
+    if dtype.startswith(("Date", "Time")):
+        try:
+            moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=number)
+        except OverflowError:
+            return f"day {number:g}"
+        if dtype.startswith("Time"):
+            return f"{moment:%H:%M:%S}"
+        return f"{moment:%Y-%m-%d}" if (moment.hour, moment.minute) == (0, 0) else f"{moment:%Y-%m-%d %H:%M}"
+    text = f"{number:.6g}" if abs(number) < 1e6 or abs(number) >= 1e15 else f"{number:.0f}"
+    return f"{text} days" if dtype.startswith("Duration") else text
 
 
 _NONE = SCHEMA.to_frame()

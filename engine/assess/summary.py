@@ -8,12 +8,12 @@ many numbers become logarithmic buckets (DDSketch: Masson, Rim, Lee 2019, doi 10
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
 
 NUMBERS = 8_192
-"""Different numbers of a column that are counted exactly; beyond, each is known within 0.5 % of itself."""
+"""Different numbers of a column that are counted exactly; beyond, each is known within 0.5 % of itself, a time to the day."""
 
 KEPT = {"level": 1_024, "missing": 256, "key": 65_536, "row": 16_384, "sample": 2_000}
 """Different values that are kept of each kind, a column each."""
@@ -31,7 +31,8 @@ SCHEMA = pl.Schema(
         "last_row": pl.Int64(),
     }
 )
-"""``what`` is counted: column (its type), null, not_finite, number, level, format, missing, key, key_null, row, sample."""
+"""``what`` is counted: column (its type), null, not_finite, number, time, level, format, missing,
+key, key_null, row, sample. The number of a date or time is in days, since 1970 or midnight."""
 
 ALONE = ("key", "row", "sample", "missing")
 """What is large and says nothing beside another batch."""
@@ -85,8 +86,8 @@ def _file(place: str, files: pl.Series) -> pl.Expr:
 def _of_kind(what: str, rows: pl.DataFrame) -> pl.DataFrame:
     if what in _HASHED:
         return _added(rows, ["text"]).sort("text").head(KEPT[what])
-    if what == "number":
-        rows = _bucketed(_added(rows, _NAME))
+    if what in ("number", "time"):
+        rows = _bucketed(_added(rows, _NAME), bucket if what == "number" else coarse)
     rows = _added(rows, _NAME).sort(_NAME)
     return least(rows, KEPT[what]).sort(_NAME) if what in KEPT and rows.height > KEPT[what] else rows
 
@@ -98,7 +99,7 @@ def _added(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     return found.select(*_NAME, "count", "first", "last")
 
 
-def _bucketed(rows: pl.DataFrame) -> pl.DataFrame:
+def _bucketed(rows: pl.DataFrame, bucket: Callable[[pl.Expr], pl.Expr]) -> pl.DataFrame:
     """Put the numbers of a column into buckets where they are many, or where some are in buckets already."""
     many = (pl.len().over("column") > NUMBERS) | (pl.col("text") == BUCKET).any().over("column")
     return rows.with_columns(
@@ -111,6 +112,11 @@ def bucket(number: pl.Expr) -> pl.Expr:
     """Return the number that stands for the bucket of a finite one."""
     size = ((number.abs().log() / math.log(_GAMMA)).ceil() * math.log(_GAMMA)).exp() * 2 / (_GAMMA + 1)
     return pl.when(number == 0).then(0.0).otherwise(size * number.sign())
+
+
+def coarse(days: pl.Expr) -> pl.Expr:
+    """Return the day of a time, or the minute of one within a day."""
+    return pl.when(days.abs() < 1).then((days * 1440).floor() / 1440).otherwise(days.floor())
 
 
 def least(rows: pl.DataFrame, most: int) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
+from engine.report.condition import Condition
 from engine.report.evaluation import Evaluation, Importance
 from engine.report.record import Present, Record, Text
 
@@ -149,6 +150,7 @@ class Run(Record):
     stages: tuple[Stage, ...] = ()
     edges: tuple[tuple[Text, Text], ...] = ()
     datasets: tuple[Dataset, ...] = ()
+    condition: Condition = Condition()
     split: tuple[Share, ...] = ()
     warnings: tuple[Warned, ...] = ()
     features: Features = Features()

@@ -36,6 +36,7 @@ view:
   features: [{use: derive, heavy: "cargo * 2"}]
 encode: [{use: standardize, columns: numeric}]
 metrics: [accuracy]
+assess: false
 executor: {kind: threads, workers: 2, retries: 0}
 store: {root: store}
 """

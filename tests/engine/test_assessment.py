@@ -13,6 +13,8 @@ from engine.assessment import assess_pipeline
 from engine.cli import run as levada
 from engine.config.compose import load
 from engine.errors import LevadaError, UnknownName
+from engine.report import render_run
+from engine.sweep import Trial, run_sweep
 
 DATA = Path(__file__).parents[2] / "data"
 APPEND = ("    key: [id]\n", "    key: [id]\n    mode: append\n")
@@ -125,6 +127,48 @@ def test_two_months_of_flights_have_no_defect_but_a_constant_year(tmp_path):
     found = assess_pipeline(load(["pipeline=flights", f"data={DATA}", f"store.root={tmp_path}", path]), ["flights"])
     assert {name for name, one in of(found).items() if one["severity"] != "note"} == {("constant", "year")}
     assert found.summary["datasets"][0]["batches"] == 2
+
+
+def test_a_run_says_in_what_condition_the_data_is_and_the_command_takes_it_from_there(shapes):
+    shapes.pipeline(APPEND)
+    run = shapes.run("assess=true")
+    condition = run.summary["condition"]
+    (one,) = condition["datasets"]
+    assert (one["name"], one["rows"], one["batches"]) == ("shapes", 60, 3)
+    assert ("missing", ["height"]) in [(found["kind"], found["columns"]) for found in one["findings"]]
+    assert [shown["column"] for shown in one["distributions"]] == ["id", "colour", "width", "height", "kind"]
+    assert condition["ran"] == 8
+    assert ran(assess_pipeline(shapes.load())) == {}
+    assert shapes.run("assess=true").summary["condition"]["ran"] == 0
+    assert "Condition of the data" in render_run(dict(run.summary))
+
+
+def test_a_run_takes_from_the_command_what_it_has_found_out(shapes):
+    found = assess_pipeline(shapes.load())
+    condition = shapes.run("assess=true").summary["condition"]
+    assert condition["ran"] == 0
+    assert condition["datasets"][0]["findings"] == found.summary["datasets"][0]["findings"]
+    assert shapes.run().summary["condition"] is None  # assess: false, as the pipeline has it
+
+
+def test_what_can_not_be_assessed_is_a_warning_and_fails_no_run(shapes):
+    shapes.write(".levada/artifacts/shapes.assess", "where a folder should be\n")
+    run = shapes.run("assess=true", "keep_going=false", "executor.retries=0")
+    assert run.summary["status"] == "done"
+    assert run.metrics["test"]["accuracy"] is not None
+    (warning,) = [one for one in run.summary["warnings"] if one["code"] == "not_assessed"]
+    assert warning["message"].startswith("shapes could not be assessed: ")
+    assert run.summary["condition"]["datasets"] == []
+
+
+def test_trials_of_a_sweep_go_without_and_the_best_one_is_assessed(shapes):
+    trials = [
+        Trial(number, (model,), shapes.load(model, "assess=true"))
+        for number, model in enumerate(("model=gaussian_nb", "model=dummy"))
+    ]
+    found = run_sweep(trials)
+    assert [run.summary["condition"] for run in found.runs.values()] == [None, None]
+    assert found.summary["run"]["condition"]["datasets"][0]["rows"] == 60
 
 
 def test_what_is_there_is_assessed_when_a_new_file_can_not_be_ingested(shapes):
