@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.assess import propose
-from engine.assess.findings import Finding
+from engine.assess.finding import Finding
 from engine.compile import used
 from engine.condition import plan_condition
 from engine.config.spec import PipelineSpec
@@ -94,12 +94,12 @@ def _open(spec: PipelineSpec, name: str, found: Sequence[Finding], shared: set[s
     joins = [join.model_dump(mode="json", by_alias=True) for join in spec.view.join]
     named = json.dumps([*nodes, *joins, list(dataset.key), dataset.time, spec.problem.target], ensure_ascii=False)
     rules = json.dumps([describe(check) for check in dataset.expect], ensure_ascii=False)
-    row_rules = ("key_missing", "outliers")  # these become checks, which change no column
 
     def free(finding: Finding) -> bool:
-        if finding.kind not in row_rules and shared.intersection(finding.columns):
+        checked = finding.kind in propose.CHECKED and not (finding.kind == "outliers" and finding.severity == "note")
+        if not checked and shared.intersection(finding.columns):
             return False
-        text = rules if finding.kind in row_rules else named
+        text = rules if checked else named
         return not any(re.search(rf"(?<!\w){re.escape(column)}(?!\w)", text) for column in finding.columns)
 
     return [one for one in found if free(one)]

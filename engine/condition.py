@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.assess.finding import Finding
+from engine.assess.settled import settled_by
 from engine.compile import code_of
 from engine.config.spec import PipelineSpec
 from engine.execute import Execution, Outcome
@@ -31,6 +33,7 @@ class Condition:
     ``own`` are the keys of tasks that are for this alone: partitions are not, which whoever ingested them gives.
     """
 
+    spec: PipelineSpec
     graph: Graph
     given: Mapping[str, Outcome]
     judgements: Mapping[str, str]
@@ -50,7 +53,7 @@ class Condition:
         ]
         return {
             "datasets": [
-                {"name": name, "batches": self.batches[name], **artifact.data()}
+                {"name": name, "batches": self.batches[name], **self._parted(name, artifact.data())}
                 for name, artifact in artifacts.items()
                 if artifact is not None
             ],
@@ -60,6 +63,13 @@ class Condition:
             "seconds": round(sum(one.seconds for one in outcomes.values()), 3),
         }
 
+    def _parted(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Return a judgement with the findings apart that steps under ``prepare`` settle."""
+        steps = [describe(step) for step in self.spec.datasets[name].prepare]
+        by = [(one, settled_by(Finding.of_plain(one), steps)) for one in data["findings"]]
+        settled = [{**one, "by": step} for one, step in by if step]
+        return {**data, "findings": [one for one, step in by if not step], "settled": settled}
+
 
 def plan_condition(spec: PipelineSpec, ingested: Iterable[Ingested]) -> Condition:
     """Return the tasks for datasets that have been ingested; one of which something is not there is left out."""
@@ -68,7 +78,7 @@ def plan_condition(spec: PipelineSpec, ingested: Iterable[Ingested]) -> Conditio
         if one.held and all(one.outcomes[held.partition.source].artifact is not None for held in one.held):
             judgements[one.name] = builder.dataset(one)
             batches[one.name] = len({held.batch.id for held in one.held})
-    return Condition(Graph(builder.tasks), builder.given, judgements, batches)
+    return Condition(spec, Graph(builder.tasks), builder.given, judgements, batches)
 
 
 @dataclass(slots=True)

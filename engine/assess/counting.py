@@ -13,6 +13,7 @@ from engine.plugin import ROW
 
 _SLICE = 262_144  # rows
 _CELL = 200  # characters of a cell that count
+_SHAPED = 40  # characters of a cell whose shape counts
 
 CODE = "digits after a zero"
 """The format of codes such as 00501, which are no numbers."""
@@ -101,6 +102,8 @@ def _column(rows: pl.DataFrame, name: str, dtype: pl.DataType) -> Iterator[pl.Da
     if dtype == pl.String:
         formats = levels.with_columns(_format(pl.col("text")).alias("text")).group_by("text").agg(*_ADDED)
         yield _formed(formats, name, "format")
+        shapes = _formed(levels.with_columns(_shape(pl.col("text")).alias("text")).group_by("text").agg(*_ADDED), name, "shape")
+        yield least(shapes, KEPT["shape"]) if shapes.height > KEPT["shape"] else shapes
     found = _formed(levels, name, "level")
     yield least(found, KEPT["level"]) if found.height > KEPT["level"] else found
 
@@ -130,6 +133,12 @@ def _format(text: pl.Expr) -> pl.Expr:
     for label, pattern in reversed(FORMATS.items()):
         found = pl.when(text.str.contains(pattern)).then(pl.lit(label)).otherwise(found)
     return found
+
+
+def _shape(text: pl.Expr) -> pl.Expr:
+    """Return a text with 9 for digits, A and a for letters in a row: N723MQ and N10156QX are both A9A."""
+    short = text.str.slice(0, _SHAPED).str.replace_all("[0-9]+", "9").str.replace_all("[A-Z]+", "A")
+    return short.str.replace_all("[a-z]+", "a")
 
 
 def _whole(rows: pl.DataFrame, schema: pl.Schema, key: Sequence[str]) -> Iterator[pl.DataFrame]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from engine.assess.findings import Finding
+from engine.assess.finding import Finding
 from engine.assess.profile import Example, Profile, examples_of
 
 _CATEGORIES = 100  # levels beyond which a text is no category

@@ -7,67 +7,114 @@ from typing import Any
 
 import yaml
 
-from engine.assess.findings import Finding
+from engine.assess.finding import Finding
 from engine.registry import names
 
+Step = dict[str, Any]
 
-def propose(findings: Sequence[Finding], known: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[dict[str, Any]]]:
+CHECKED = frozenset({"key_missing", "outliers", "rare_level", "odd_form"})
+"""The kinds of findings that a check settles, which sets rows aside and changes no column."""
+
+
+def propose(findings: Sequence[Finding], known: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[Step]]:
     """Return ``expect`` and ``prepare`` as plain data: empty lists where nothing has to be settled.
 
-    What is under ``prepare`` goes before the steps that a pipeline has, ``prepare_after`` behind them.
-    ``known`` are the names of checks and transformers, by kind; left out, those of the registry.
+    What is under ``prepare`` goes before the steps that a pipeline has, ``prepare_after`` behind them; ``perhaps`` goes under
+    ``prepare`` too, where a person finds that it is right. ``known`` are the names of checks and transformers, by kind;
+    left out, those of the registry.
     """
     known = known or {kind: names(kind) for kind in ("check", "transformer")}
-    by: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by.setdefault(finding.kind, []).append(finding)
-    columns = {kind: [name for one in found for name in one.columns] for kind, found in by.items()}
-    expect: list[dict[str, Any]] = []
-    if "key_missing" in columns:
-        expect.append({"use": "not_null", "columns": columns["key_missing"]})
-    expect += [
-        {"use": "between", "column": one.columns[0], **one.detail}
-        for one in by.get("outliers", [])
-        if one.severity == "warning"
-    ]
-    prepare: list[dict[str, Any]] = []
-    prepare += [{"use": "normalize_text", "columns": list(one.columns), **one.detail} for one in by.get("variants", [])]
-    if blank := [name for name in columns.get("blank", []) if name not in columns.get("variants", [])]:
-        prepare.append({"use": "normalize_text", "columns": blank})
-    for one in [*by.get("dates_as_text", []), *by.get("dates_mixed", []), *by.get("numbers_as_text", [])]:
-        prepare += _parsed(one)
+    copies = next((one.detail["key"] for one in findings if one.kind == "rows_repeated" and one.detail.get("key")), None)
+    expect = [step for one in findings for step in _check(one)]
+    if copies:
+        expect.append({"use": "unique", "columns": copies})
+    spelled = {one.columns for one in findings if one.kind == "variants"}  # which takes blanks for missing as well
+    repairs = sorted((one for one in findings if one.kind != "blank" or one.columns not in spelled), key=_turn)
+    prepare = [step for one in repairs for step in _repair(one)]
     # what key columns are is the pipeline's own business: whole rows that are equal are safe to drop, rows of one key are not
-    if "rows_repeated" in by:
+    if copies is None and any(one.kind == "rows_repeated" for one in findings):
         prepare.append({"use": "deduplicate"})
-    gone = sorted({*columns.get("empty", []), *columns.get("constant", [])})
-    if gone:
-        prepare.append({"use": "drop", "columns": gone})
-    after = [{"use": "drop", "columns": sorted(columns["leak"])}] if "leak" in columns else []
+    prepare += _dropped(one for one in findings if one.kind == "empty" or (one.kind == "constant" and not _is_flag(one)))
+    perhaps = [step for one in findings for step in _perhaps(one)]
     return {
         "expect": [step for step in expect if step["use"] in known["check"]],
         "prepare": [step for step in prepare if step["use"] in known["transformer"]],
-        "prepare_after": after,
+        "prepare_after": _dropped(one for one in findings if one.kind == "leak"),
+        "perhaps": [step for step in perhaps if step["use"] in known["transformer"]],
     }
+
+
+def _check(one: Finding) -> list[Step]:
+    if one.kind == "key_missing":
+        return [{"use": "not_null", "columns": list(one.columns)}]
+    if one.kind == "outliers" and one.severity == "warning":
+        return [{"use": "between", "column": one.columns[0], "min": one.detail["min"], "max": one.detail["max"]}]
+    if one.kind == "rare_level":
+        return [{"use": "in_set", "column": one.columns[0], **one.detail}]
+    if one.kind == "odd_form":
+        return [{"use": "matches", "column": one.columns[0], **one.detail}]
+    return []
+
+
+_ORDER = ("variants", "blank", "misspelt", "dates_as_text", "dates_mixed", "numbers_as_text", "numbers_mixed", "constant")
+
+
+def _turn(one: Finding) -> int:
+    """Return when a repair is due: how words are spelled is settled before which words are meant."""
+    return _ORDER.index(one.kind) if one.kind in _ORDER else len(_ORDER)
+
+
+def _repair(one: Finding) -> list[Step]:
+    columns = list(one.columns)
+    if one.kind == "variants":
+        return [{"use": "normalize_text", "columns": columns, **one.detail}]
+    if one.kind == "blank":
+        return [{"use": "normalize_text", "columns": columns}]
+    if one.kind == "misspelt":
+        return [{"use": "replace", "columns": columns, **one.detail}]
+    if one.kind == "constant" and _is_flag(one):
+        return [{"use": "fill", "columns": columns, "value": one.detail["otherwise"]}]
+    return _parsed(one) if "formats" in one.detail else []
+
+
+def _is_flag(one: Finding) -> bool:
+    """Say whether a column says something by having its one value or not."""
+    return "otherwise" in one.detail
+
+
+def _perhaps(one: Finding) -> list[Step]:
+    if one.kind == "outliers" and one.severity == "note":
+        return [{"use": "clip", "columns": list(one.columns), "min": one.detail["min"], "max": one.detail["max"]}]
+    return [{"use": "drop", "columns": [one.columns[1]]}] if one.kind == "correlated" else []
+
+
+def _dropped(findings: Any) -> list[Step]:
+    gone = sorted({name for one in findings for name in one.columns})
+    return [{"use": "drop", "columns": gone}] if gone else []
 
 
 _WRITTEN = {"date 2013-01-31": "%Y-%m-%d", "date 31.01.2013": "%d.%m.%Y"}
 """The formats that can be read in one way only: in 01/02/2013 either may be the month."""
 
+_FEW = 0.05  # of the texts of a column, that may become missing for being of no format
 
-def _parsed(finding: Finding) -> list[dict[str, Any]]:
-    """Return the step that reads a column of text; none where some of it could not be read."""
+
+def _parsed(finding: Finding) -> list[Step]:
+    """Return the step that reads a column of text; none where too much of it could not be read."""
     formats, columns = sorted(finding.detail["formats"]), list(finding.columns)
-    if not finding.detail["pure"]:
+    read = sum(finding.detail["formats"].values())
+    if finding.total - read > _FEW * finding.total:
         return []
+    rest = {} if finding.detail["pure"] else {"strict": False}
     if all(one in _WRITTEN for one in formats):
         written = [_WRITTEN[one] for one in formats]
-        return [{"use": "parse_time", "columns": columns, "format": written[0] if len(written) == 1 else written}]
+        return [{"use": "parse_time", "columns": columns, "format": written[0] if len(written) == 1 else written, **rest}]
     if formats == ["time 2013-01-31T10:00:00"]:
-        return [{"use": "parse_time", "columns": columns, "time_zone": "UTC"}]
+        return [{"use": "parse_time", "columns": columns, "time_zone": "UTC", **rest}]
     if formats == ["number"]:
-        return [{"use": "cast", "columns": dict.fromkeys(columns, "Float64")}]
+        return [{"use": "parse_number", "columns": columns, **rest}]
     if formats == ["number with a comma"]:
-        return [{"use": "parse_number", "columns": columns, "decimal": ","}]
+        return [{"use": "parse_number", "columns": columns, "decimal": ",", **rest}]
     return []
 
 
@@ -80,9 +127,13 @@ def text_of(proposals: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) 
         lines.append(f"  {dataset}:")
         if parts["expect"]:
             lines += ["    expect:", *map(_step, parts["expect"])]
-        if parts["prepare"] or parts["prepare_after"]:
-            there = "      # here the steps that are there"
-            lines += ["    prepare:", *map(_step, parts["prepare"]), there, *map(_step, parts["prepare_after"])]
+        prepare = [*map(_step, parts["prepare"])]
+        perhaps = [f"      # perhaps {_step(step).strip()}" for step in parts["perhaps"]]
+        after = [*map(_step, parts["prepare_after"])]
+        if prepare or after:
+            lines += ["    prepare:", *prepare, *perhaps, "      # here the steps that are there", *after]
+        elif perhaps:
+            lines += ["    # prepare:", *perhaps]
     return "\n".join(lines) if len(lines) > 1 else "# nothing to propose"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from engine.assess.counting import sampled
-from engine.assess.findings import Finding
+from engine.assess.finding import Finding
 from engine.assess.profile import Profile
 
 _HASH = 20  # characters before the JSON of a sampled row

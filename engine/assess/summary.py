@@ -15,7 +15,7 @@ import polars as pl
 NUMBERS = 8_192
 """Different numbers of a column that are counted exactly; beyond, each is known within 0.5 % of itself, a time to the day."""
 
-KEPT = {"level": 1_024, "missing": 256, "key": 65_536, "row": 16_384, "sample": 2_000}
+KEPT = {"level": 1_024, "shape": 64, "missing": 256, "key": 65_536, "row": 16_384, "sample": 2_000}
 """Different values that are kept of each kind, a column each."""
 
 SCHEMA = pl.Schema(
@@ -31,10 +31,10 @@ SCHEMA = pl.Schema(
         "last_row": pl.Int64(),
     }
 )
-"""``what`` is counted: column (its type), null, not_finite, number, time, level, format, missing,
+"""``what`` is counted: column (its type), null, not_finite, number, time, level, format, shape, missing,
 key, key_null, row, sample. The number of a date or time is in days, since 1970 or midnight."""
 
-ALONE = ("key", "row", "sample", "missing")
+ALONE = ("key", "row", "sample", "missing", "shape")
 """What is large and says nothing beside another batch."""
 
 BUCKET = "~"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from rich.text import Text
 
 from engine.cli.arguments import listing, overrides_of
 from engine.cli.progress import Progress
-from engine.cli.show import console_of, print_json, table_of
+from engine.cli.show import console_of, print_json
 from engine.config.compose import load
 
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
+_WIDTH = 100  # columns of what is printed
+_NAMES, _ROWS = 26, 9  # columns of names, and of numbers of rows
 
 
 def assess(arguments: Sequence[str]) -> int:
@@ -43,28 +46,45 @@ def assess(arguments: Sequence[str]) -> int:
 
 
 def _show(dataset: Mapping[str, Any]) -> None:
+    """Print a dataset: a finding a line, or more where it does not fit, and below it where to look and what to do."""
     console = console_of()
     many = "batch" if dataset["batches"] == 1 else "batches"
     facts = f"{dataset['rows']:,} rows, {dataset['columns']} columns, {dataset['batches']} {many}"
     console.print(Text(f"{dataset['name']}: {facts}", style="bold"))
     if not dataset["findings"]:
         console.print(Text("nothing to report", style="green"))
-        return
-    table = table_of("severity", "column", "what", "rows", "for example", "what to do")
-    table.columns[3].justify = "right"
     for one in dataset["findings"]:
-        columns = ", ".join(one["columns"][:3]) + (f" and {len(one['columns']) - 3} more" if len(one["columns"]) > 3 else "")
-        examples = "; ".join(_example(example) for example in one["examples"][:2])
-        rows = f"{one['count']:,}" if one["count"] else ""
-        table.add_row(
-            Text(one["severity"], style=_STYLES[one["severity"]]),
-            Text(columns),
-            Text(one["message"]),
-            rows,
-            Text(examples),
-            Text(one["advice"]),
+        for text in _lines(one):
+            console.print(text)
+    if dataset["settled"]:
+        told = ", ".join(
+            f"{' and '.join(one['columns']) or 'rows'} ({one['kind'].replace('_', ' ')}, by {one['by']})"
+            for one in dataset["settled"]
         )
-    console.print(table)
+        for line in textwrap.wrap(f"settled  under prepare: {told}", _WIDTH, subsequent_indent=" " * 9):
+            console.print(Text(line, style="dim"))
+
+
+def _lines(one: Mapping[str, Any]) -> list[Text]:
+    columns = ", ".join(one["columns"][:3]) + (f" and {len(one['columns']) - 3} more" if len(one["columns"]) > 3 else "")
+    left, wide = 9 + _NAMES + 2, _WIDTH - 9 - _NAMES - 2 - 2 - _ROWS
+    what = textwrap.wrap(one["message"], wide) or [""]
+    names = textwrap.wrap(columns, _NAMES) or [""]
+    rows = f"{one['count']:,}" if one["count"] else ""
+    examples = " and ".join(_example(example) for example in one["examples"][:2])
+    below = textwrap.wrap("; such as ".join(filter(None, [one["advice"], examples])), _WIDTH - left)
+    lines = [Text(f"{one['severity']:<9}", style=_STYLES[one["severity"]])]
+    lines[0].append(f"{names[0]:<{_NAMES}}  {what[0]:<{wide}}  {rows:>{_ROWS}}".rstrip(), style="default")
+    names, what = names[1:], what[1:]
+    rest = [(text, "default") for text in what] + [(text, "dim") for text in below]
+    for number in range(max(len(names), len(rest))):
+        name = names[number] if number < len(names) else ""
+        text, style = rest[number] if number < len(rest) else ("", "default")
+        line = Text(f"{'':9}{name:<{_NAMES}}  ")
+        line.append(text, style=style)
+        line.rstrip()
+        lines.append(line)
+    return lines
 
 
 def _example(example: Mapping[str, Any]) -> str:

@@ -20,7 +20,10 @@ class Example(Record):
 
 
 class Finding(Record):
-    """Something about the data that a person should know; ``count`` is the number of rows, of ``total``, that it is about."""
+    """Something about the data that a person should know; ``count`` is the number of rows, of ``total``, that it is about.
+
+    ``by`` is the step that settles it.
+    """
 
     severity: str = "note"
     kind: str = ""
@@ -30,6 +33,7 @@ class Finding(Record):
     count: int = 0
     total: int = 0
     examples: tuple[Example, ...] = ()
+    by: str = ""
 
 
 class Distribution(Record):
@@ -69,6 +73,7 @@ class Assessed(Record):
     name: Text
     rows: int = 0
     findings: tuple[Finding, ...] = ()
+    settled: tuple[Finding, ...] = ()
     distributions: tuple[Distribution, ...] = ()
 
     @property

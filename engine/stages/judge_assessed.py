@@ -9,8 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from engine.assess import distribution, drift, findings, relations
-from engine.assess.findings import Finding
+from engine.assess import distribution, drift, relations
+from engine.assess.examine import examine
+from engine.assess.finding import Finding, ordered
 from engine.assess.profile import Profile
 from engine.errors import DataError
 from engine.schemas import schema_of
@@ -28,7 +29,7 @@ def run(work: Work) -> Artifact:
         profile, sample = Profile(summary), relations.sample_of(summary, schema_of(columns))
         seen = [(number, artifact.data()) for number, artifact in zip(work.params["batches"], compared, strict=True)]
         found = [
-            *findings.examine(profile, key),
+            *examine(profile, key),
             *drift.judge(seen, key),
             *relations.correlated(sample, key),
             *_leaks(work.params["leaks"], sample, key),
@@ -36,7 +37,7 @@ def run(work: Work) -> Artifact:
         value = {
             "rows": profile.rows,
             "columns": len(profile.columns),
-            "findings": [one.plain() for one in findings.ordered(found)],
+            "findings": [one.plain() for one in ordered(found)],
             "distributions": distribution.of(profile, [name for name, _ in columns]),
         }
     return work.store.value(value)

@@ -14,8 +14,8 @@ from polars.testing import assert_frame_equal
 
 from engine.assess import distribution, drift, relations
 from engine.assess.counting import summarize
-from engine.assess.findings import Finding
-from engine.assess.findings import examine as examined
+from engine.assess.examine import examine as examined
+from engine.assess.finding import Finding
 from engine.assess.profile import Example, Profile
 from engine.assess.propose import propose, text_of
 from engine.assess.summary import NUMBERS, SCHEMA, merge

@@ -9,14 +9,20 @@ from pathlib import Path
 import pytest
 import yaml
 
+from engine.assess.counting import summarize
+from engine.assess.examine import examine
+from engine.assess.profile import Profile
+from engine.assess.propose import text_of
 from engine.assessment import assess_pipeline
 from engine.cli import run as levada
 from engine.config.compose import load
 from engine.errors import LevadaError, UnknownName
+from engine.plugin import ROW
 from engine.report import render_run
 from engine.sweep import Trial, run_sweep
 
 DATA = Path(__file__).parents[2] / "data"
+NOTHING = {"expect": [], "prepare": [], "prepare_after": [], "perhaps": []}
 APPEND = ("    key: [id]\n", "    key: [id]\n    mode: append\n")
 
 
@@ -67,7 +73,7 @@ def test_examples_name_the_file_and_the_row(penguins):
 
 def test_what_is_proposed_for_the_penguins_composes_and_settles_it(penguins):
     proposal = penguins.proposals["penguins"]
-    assert proposal == {"expect": [], "prepare": [{"use": "drop", "columns": ["Region", "Stage"]}], "prepare_after": []}
+    assert proposal == {**NOTHING, "prepare": [{"use": "drop", "columns": ["Region", "Stage"]}]}
 
 
 def test_a_new_batch_costs_its_own_summary_one_comparison_and_the_merge_above(shapes):
@@ -105,7 +111,7 @@ def test_planted_defects_are_found_where_they_are_and_what_is_proposed_can_be_pa
         ('      - {use: derive, wide: "width > 5"}', "\n".join(f"      - {json.dumps(step)}" for step in steps)),
     )
     settled = assess_pipeline(shapes.load())
-    assert settled.proposals["shapes"] == {"expect": [], "prepare": [], "prepare_after": []}
+    assert settled.proposals["shapes"] == NOTHING
     run = shapes.run()
     assert not {"unit", "told"} & set(run.features().collect_schema().names())
 
@@ -114,7 +120,9 @@ def test_the_wind_that_never_blew_is_found_in_the_weather_and_set_aside(tmp_path
     spec = load(["pipeline=flights", f"data={DATA}", f"store.root={tmp_path}"])
     found = assess_pipeline(spec, ["weather"])
     warnings = {name: one for name, one in of(found).items() if one["severity"] == "warning"}
-    assert set(warnings) == {("constant", "year"), ("missing", "wind_gust"), ("outliers", "wind_speed")}
+    assert set(warnings) == {("missing", "wind_gust"), ("outliers", "wind_speed")}
+    (dropped,) = found.summary["datasets"][0]["settled"]  # the pipeline drops it already
+    assert (dropped["kind"], dropped["columns"], dropped["by"]) == ("constant", ["year"], "drop")
     wind = warnings[("outliers", "wind_speed")]
     assert (wind["count"], wind["examples"][0]["value"], wind["examples"][0]["row"]) == (1, "1048.36", 1010)
     (rule,) = found.proposals["weather"]["expect"]
@@ -199,11 +207,65 @@ def test_a_dataset_that_is_not_there_is_refused_with_the_nearest_name(shapes):
     assert "shapes" in raised.value.hint
 
 
+def planted(count=600):
+    """Return the lines of a CSV file with a defect of each kind that a step or a rule settles."""
+    lines = ["id,colour,unit,code,seen,day,price,note,level,kind"]
+    for n in range(count):
+        colour = {7: "Red ", 11: "gren", 13: "?"}.get(n, ("red", "green", "blue")[n % 3])
+        code = {17: "A-7"}.get(n, f"N{n % 97}{'ABC'[n % 3]}")
+        day = f"2013-01-{n % 28 + 1:02}" if n % 5 else f"{n % 28 + 1:02}.01.2013"
+        price = "?" if n == 19 else f'"{n % 37},{n % 10}"'
+        level = 9_000 if n == 23 else n % 41
+        note = "  " if n == 29 else ("p", "", "q", "r")[n % 4]
+        lines.append(f"{n},{colour},cm,{code},{'yes' if n % 4 else ''},{day},{price},{note},{level},{'ab'[n // 3 % 2]}")
+    return [*lines, *lines[5:8]]
+
+
+def test_all_that_is_proposed_is_pasted_and_what_it_settles_is_gone(shapes):
+    shapes.write("data/planted.csv", "\n".join(planted()) + "\n")
+    source = ("shapes-*.csv", "planted.csv")
+    bare = ('    prepare:\n      - {use: derive, wide: "width > 5"}\n', "")
+    view = ('    - {use: derive, area: "width * height"}\n    - {use: drop, columns: [wide]}', "    []")
+    shapes.pipeline(source, bare, view)
+    found = assess_pipeline(shapes.load())
+    assert {one["kind"] for one in found.summary["datasets"][0]["findings"]} > {
+        "variants",
+        "misspelt",
+        "rare_level",
+        "odd_form",
+    }
+    proposal = found.proposals["shapes"]
+    assert [step["use"] for step in proposal["expect"]] == ["between", "matches", "in_set", "unique"]
+    assert [step["use"] for step in proposal["prepare"]] == [
+        *("normalize_text", "normalize_text", "replace", "parse_time", "parse_number", "fill", "drop")
+    ]
+    pasted = yaml.safe_load(text_of(found.proposals))["datasets"]["shapes"]
+    lines = [f"    {part}:\n" + "".join(f"      - {json.dumps(step)}\n" for step in pasted[part]) for part in pasted]
+    shapes.pipeline(source, (bare[0], "".join(lines)), view)
+    again = assess_pipeline(shapes.load())
+    assert again.proposals["shapes"] == NOTHING
+    (after,) = again.summary["datasets"]
+    assert {one["kind"] for one in after["findings"]} == {"missing"}
+    assert after["rows"] == 600 - 3  # a level, a colour and a code that do not belong; the copies are gone too
+    assert {one["by"] for one in after["settled"]} == {
+        "normalize_text",
+        "replace",
+        "parse_time",
+        "parse_number",
+        "fill",
+        "drop",
+    }
+    rows = shapes.run().features().with_row_index(ROW, offset=1)
+    left = {(one.kind, *one.columns) for one in examine(Profile(summarize(rows, "rows", ["id"])), ["id"])}
+    assert left == {("missing", "note"), ("missing", "price")}
+
+
 def test_the_command_shows_what_was_found_and_proposes(shapes, capsys):
     shapes.write("data/shapes-3.csv", shapes.rows(1, 20))  # all of the first file once more
     assert levada(["assess", "pipeline=shapes"]) == 0
     said = capsys.readouterr().out
     assert "20 rows have a key (id) that another row has" in said
+    assert max(map(len, said.splitlines())) <= 100
     assert "levada assess pipeline=shapes --propose" in said
     assert levada(["assess", "pipeline=shapes", "shapes", "--json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)["datasets"]

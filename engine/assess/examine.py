@@ -1,53 +1,15 @@
-"""What a summary of rows tells: findings, each with a severity, a count and rows to look at."""
+"""What a summary of rows tells by itself: about keys, missing values, types, constants, outliers and shapes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from engine.assess.counting import CODE
+from engine.assess import texts
+from engine.assess.finding import Finding, Severity, ordered
 from engine.assess.profile import Example, Profile, examples_of, said
 from engine.assess.summary import BUCKET
-
-Severity = Literal["error", "warning", "note"]
-_ORDER = ("error", "warning", "note")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about the data that a person should know.
-
-    ``count`` is the number of rows it is about, of ``total``; ``columns`` those it is about; ``detail`` is what a proposal
-    needs to know. A ``note`` is no defect; an ``error`` breaks what the pipeline says or makes values mean two things.
-    """
-
-    severity: Severity
-    kind: str
-    columns: tuple[str, ...]
-    message: str
-    advice: str
-    count: int = 0
-    total: int = 0
-    examples: tuple[Example, ...] = ()
-    detail: dict[str, Any] = field(default_factory=dict)
-
-    def plain(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return {**asdict(self), "columns": list(self.columns), "examples": [asdict(one) for one in self.examples]}
-
-    @classmethod
-    def of_plain(cls, node: Mapping[str, Any]) -> Finding:
-        """Return the finding that ``plain`` wrote."""
-        examples = tuple(Example(**one) for one in node["examples"])
-        return cls(**{**node, "columns": tuple(node["columns"]), "examples": examples})
-
-
-def ordered(findings: Sequence[Finding]) -> list[Finding]:
-    """Return findings, the severest first, then those that are about most rows."""
-    return sorted(findings, key=lambda one: (_ORDER.index(one.severity), -one.count, one.kind, one.columns))
 
 
 def examine(profile: Profile, key: Sequence[str]) -> list[Finding]:
@@ -55,7 +17,7 @@ def examine(profile: Profile, key: Sequence[str]) -> list[Finding]:
     found = [*_keys(profile, key), *_missing(profile)]
     for name in profile.columns:
         if profile.values(name):
-            found += [*_types(profile, name), *_formats(profile, name), *_levels(profile, name), *_constant(profile, name)]
+            found += [*_types(profile, name), *texts.examine(profile, name), *_constant(profile, name)]
             found += _numbers(profile, name, key)
     return ordered(found)
 
@@ -75,10 +37,14 @@ def _keys(profile: Profile, key: Sequence[str]) -> Iterator[Finding]:
         advice = "add the column that tells such rows apart to the key, or keep one of each"
         message = f"{about}{count:,} rows have a key ({names}) that another row has"
         yield Finding("error", "key_repeated", tuple(key), message, advice, count, rows, tuple(examples))
-    count, estimated, examples = profile.repeated("row")
-    if count:
-        message = f"{'about ' if estimated else ''}{count:,} rows are equal to another in every column"
-        yield Finding("warning", "rows_repeated", (), message, "keep one of each", count, rows, tuple(examples))
+    again, roughly, examples = profile.repeated("row")
+    if again:
+        message = f"{'about ' if roughly else ''}{again:,} rows are equal to another in every column"
+        twice = profile.of("row").filter(pl.col("count") > 1)
+        # then no two rows of a key differ, and all copies of a row are in its own file: a check of partitions sees them
+        copies = again == count and not (roughly or estimated) and bool((twice["file"] == twice["last_file"]).all())
+        detail = {"key": list(key) if copies else []}
+        yield Finding("warning", "rows_repeated", (), message, "keep one of each", again, rows, tuple(examples), detail)
 
 
 def _missing(profile: Profile) -> Iterator[Finding]:
@@ -127,59 +93,6 @@ def _types(profile: Profile, name: str) -> Iterator[Finding]:
         yield Finding("warning", "not_finite", (name,), "NaN or infinite", advice, count, profile.values(name), _few(entries))
 
 
-def _formats(profile: Profile, name: str) -> Iterator[Finding]:
-    entries, total = profile.of("format", name), profile.values(name)
-    counts = dict(zip(entries["text"], entries["count"], strict=True))
-    blank = counts.pop("blank", 0)
-    if blank:
-        advice = "name it among the nulls where the column is extracted"
-        shown = _few(entries.filter(pl.col("text") == "blank"))
-        yield Finding("warning", "blank", (name,), "blank text that is not missing", advice, blank, total, shown)
-    rest = sum(counts.values())
-    if not rest or CODE in counts:
-        return
-    times = {text: count for text, count in counts.items() if text.startswith(("date", "time"))}
-    numbers = {text: count for text, count in counts.items() if text.startswith("number")}
-    for kind, found in (("dates", times), ("numbers", numbers)):
-        share = sum(found.values()) / rest
-        if share < 0.5:
-            continue
-        other = sum(counts.values()) - max(found.values())
-        shown = _few(entries.filter(pl.col("text") != "blank"))
-        detail = {"formats": found, "pure": share == 1}
-        if len(counts) > 1:
-            parts = ", ".join(f"{count:,} {text}" for text, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])))
-            severity: Severity = "error" if len(found) > 1 else "warning"
-            advice = "write them in one way in the source, or set aside what differs"
-            yield Finding(
-                severity, f"{kind}_mixed", (name,), f"{kind} of several formats: {parts}", advice, other, rest, shown, detail
-            )
-        else:
-            advice = "parse_time makes them times" if times else "cast makes them numbers, unless they are codes"
-            yield Finding("note", f"{kind}_as_text", (name,), f"{kind} as text", advice, rest, rest, shown[:1], detail)
-        return
-
-
-def _levels(profile: Profile, name: str) -> Iterator[Finding]:
-    levels = profile.levels(name)
-    if levels is None or not levels.height:
-        return
-    plain = pl.col("text").str.strip_chars().str.replace_all(r"\s+", " ").str.to_lowercase()
-    groups = levels.with_columns(plain.alias("plain")).filter(pl.len().over("plain") > 1, pl.col("plain") != "")
-    if groups.height:
-        main = pl.col("count") == pl.col("count").max().over("plain")
-        same = groups.sort("plain", "text").group_by("plain", maintain_order=True).agg(pl.col("text"))["text"]
-        spelled = "; ".join(" / ".join(f"'{text}'" for text in texts) for texts in same)
-        other = groups.filter(~main)
-        count = int(other["count"].sum()) or int(groups["count"].min())  # type: ignore[arg-type]  # a number
-        message = f"the same but for case and blanks: {spelled[:200]}"
-        advice = "spell each level in one way"
-        tidied = pl.col("text").str.strip_chars().str.replace_all(r"\s+", " ")
-        chosen = groups.sort(["count", "text"], descending=[True, False]).unique("plain", keep="first", maintain_order=True)
-        detail = {"spelling": dict(chosen.sort("plain").select("plain", tidied).iter_rows())}
-        yield Finding("warning", "variants", (name,), message, advice, count, profile.values(name), _few(groups), detail)
-
-
 def _constant(profile: Profile, name: str) -> Iterator[Finding]:
     entries = pl.concat([profile.of(what, name) for what in ("number", "time", "level")])
     total = profile.values(name)
@@ -195,9 +108,11 @@ def _constant(profile: Profile, name: str) -> Iterator[Finding]:
     if count == total:
         missing = profile.count("null", name)
         message = f"is always '{value}'" + (" or missing" if missing else "")
-        yield Finding(
-            "warning" if not missing else "note", "constant", (name,), message, "it tells nothing: drop it", count, total
-        )
+        severity: Severity = "warning" if not missing else "note"
+        other = _OTHERWISE.get(dtype.partition("(")[0]) if missing else None
+        detail = {"otherwise": other} if other is not None and top["number"] != 0 and value not in ("false", "none") else {}
+        advice = "it tells by being there or not: fill says so" if detail else "it tells nothing: drop it"
+        yield Finding(severity, "constant", (name,), message, advice, count, total, (), detail)
     elif count / total >= 0.995 and total >= 200:
         others = entries.filter(pl.col("count") < count).sort("count", "file", "row", descending=[True, False, False]).head(3)
         places = others.select("file", "row", "text", "number").rows()
@@ -205,6 +120,10 @@ def _constant(profile: Profile, name: str) -> Iterator[Finding]:
         message = f"is '{value}' in {_percent(count / total)} of rows"
         advice = "it tells little: see whether the others are mistakes"
         yield Finding("note", "near_constant", (name,), message, advice, total - count, total, tuple(rare))
+
+
+_OTHERWISE = {"String": "none", "Boolean": False, "Int64": 0, "Float64": 0}
+"""What is filled in where a column has one value or none, so that the two can be told apart; no time is such a value."""
 
 
 def _numbers(profile: Profile, name: str, key: Sequence[str]) -> Iterator[Finding]:
