@@ -167,10 +167,13 @@ class Project:
             return catalog.runs() if catalog else []
 
     def results(self, summary: dict[str, Any], store: str = ".levada") -> dict[tuple[str, int], str]:
-        """Return the digest of each result of a run's stages, by label and index."""
+        """Return the digest of each result of a run's stages, and of what its data was found to be, by label and index."""
+        assessed = [one["name"] for one in (summary["condition"] or {"datasets": []})["datasets"]]
+        labels = [stage["label"] for stage in summary["stages"]]
+        labels += [f"{name}.{stage}" for name in assessed for stage in ("assess", "compare", "merge_assessed", "judge")]
         with self._catalog(store) as catalog:
             assert catalog is not None
-            memories = [memory for stage in summary["stages"] for memory in reversed(catalog.history(stage["label"]))]
+            memories = [memory for label in labels for memory in reversed(catalog.history(label))]
         return {(memory.label, memory.index): memory.artifact.digest for memory in memories}  # the newest counts
 
     def remembered(self, label: str, store: str = ".levada") -> list[int]:

@@ -41,11 +41,12 @@ def test_each_file_is_a_batch_once_and_rows_are_counted_in_and_out(kept):
 
 def test_rows_features_and_answers_are_those_of_a_store_in_files(kept):
     shapes, store = kept
-    there, here = shapes.run(*store), shapes.run()
+    there, here = shapes.run(*store, "assess=true"), shapes.run("assess=true")
     where = ["__batch__"]
     assert_frame_equal(raw("shapes", *store).drop(where).collect(), raw("shapes").drop(where).collect())
     assert_frame_equal(there.features().collect(), here.features().collect())
     assert there.metrics == here.metrics
+    assert there.summary["condition"]["datasets"] == here.summary["condition"]["datasets"]
     assert shapes.ran(shapes.run(*store)) == {}
 
 

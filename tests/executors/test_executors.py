@@ -84,7 +84,8 @@ def test_all_that_a_local_cluster_opens_is_on_this_machine_and_ctrl_c_ends_it(pr
 def test_a_worker_that_is_killed_costs_time_and_nothing_else(project: Project, cluster: Cluster, nursery: Nursery) -> None:
     gate = Gate.before_features(project)
     with project.started(
-        "pipeline=trips", "executor=cluster", f"executor.address={cluster.address}", "store.root=disturbed"
+        *("pipeline=trips", "assess=true", "executor=cluster"),
+        *(f"executor.address={cluster.address}", "store.root=disturbed"),
     ) as process:
         killed, *_ = gate.begun(processes=2)
         cluster.workers[killed].kill()
@@ -92,7 +93,7 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(project: Project, c
         printed, error = process.communicate(timeout=60)
     assert process.returncode == 0, printed + error
     assert "Traceback" not in error
-    project.forked(nursery, "pipeline=trips")
+    project.forked(nursery, "pipeline=trips", "assess=true")
     same(project, "disturbed", project.summary(printed))
     assert [batch.rows for batch in project.batches("trips", store="disturbed")] == [90, 60]
 
