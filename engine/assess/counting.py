@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import reduce
-from operator import add
 
 import polars as pl
 
@@ -171,7 +169,8 @@ def _identity(schema: pl.Schema, names: Sequence[str]) -> pl.Expr:
     It is the sum of the hashes of the cells, each seeded by the place of its column; that such a sum wraps is meant.
     """
     usable = [name for name in sorted(names) if schema[name] not in (pl.Binary, pl.Object)]
-    return reduce(add, (_plain(name, schema[name]).hash(seed=place) for place, name in enumerate(usable)), pl.lit(0, pl.UInt64))
+    hashes = [_plain(name, schema[name]).hash(seed=place) for place, name in enumerate(usable)]
+    return pl.sum_horizontal(pl.lit(0, pl.UInt64), *hashes)
 
 
 def _plain(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -45,6 +45,7 @@ SEPARATOR = "\x1f"
 
 _GAMMA = 1.01
 _HASHED = ("key", "row", "sample")  # their text begins with their hash: the least are kept
+_NUMBERS = ("number", "time")  # of a column, these have all the same text
 _NAME = ("column", "what", "text", "number")
 _ROWS = 2**40  # more than a file has: a place is the number of its file times this, and the row
 
@@ -86,10 +87,10 @@ def _file(place: str, files: pl.Series) -> pl.Expr:
 def _of_kind(what: str, rows: pl.DataFrame) -> pl.DataFrame:
     if what in _HASHED:
         return _added(rows, ["text"]).sort("text").head(KEPT[what])
-    if what in ("number", "time"):
+    if what in _NUMBERS:
         rows = _bucketed(_added(rows, _NAME), bucket if what == "number" else coarse)
-    rows = _added(rows, _NAME).sort(_NAME)
-    return least(rows, KEPT[what]).sort(_NAME) if what in KEPT and rows.height > KEPT[what] else rows
+    rows = _added(rows, _NAME).sort("column", "number" if what in _NUMBERS else "text")
+    return least(rows, KEPT[what]).sort("column", "text") if what in KEPT and rows.height > KEPT[what] else rows
 
 
 def _added(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
