@@ -88,6 +88,39 @@ def a_run(task="classification", name=str):
                 "reasons": [{"check": name("arr_delay is not null"), "rows": 9430}],
             }
         ],
+        "condition": {
+            "datasets": [
+                {
+                    "name": name("trips"),
+                    "rows": 9,
+                    "findings": [
+                        {
+                            "severity": "warning",
+                            "kind": "constant",
+                            "columns": [name("unit")],
+                            "message": name("is always 'cm'"),
+                            "advice": name("drop it"),
+                            "count": 9,
+                            "total": 9,
+                            "examples": [{"file": name("a.csv"), "row": 1, "value": name("cm")}],
+                        }
+                    ],
+                    "settled": [{"kind": "skew", "columns": [name("delay")], "by": name("drop")}],
+                    "distributions": [
+                        {"column": name("unit"), "type": name("String"), "kind": "levels", "bars": [[name("cm"), 9]]},
+                        {
+                            "column": name("delay"),
+                            "kind": "steps",
+                            "bars": [[name("0 to 1"), 9]],
+                            "missing": 0.5,
+                            "low": name("0"),
+                            "middle": name("0.5"),
+                            "high": name("1"),
+                        },
+                    ],
+                }
+            ]
+        },
         "split": [
             {
                 "part": "train",
@@ -393,3 +426,17 @@ def test_numbers_read_as_people_write_them(said, words):
 def test_lines_that_follow_from_others_are_left_out_of_the_picture():
     stages = [Stage(label=name) for name in "abc"]
     assert draw(stages, [("a", "b"), ("b", "c"), ("a", "c")], columns=7) == draw(stages, [("a", "b"), ("b", "c")], columns=7)
+
+
+def test_the_condition_of_the_data_is_told_and_drawn_and_columns_beyond_forty_are_folded_away():
+    finding = {"severity": "warning", "kind": "constant", "columns": ["unit"], "message": "is always 'cm'", "advice": "drop it"}
+    levels = {"column": "unit", "kind": "levels", "bars": [["cm", 3]], "missing": 0.25}
+    steps = {"kind": "steps", "bars": [["0 to 1", 4], ["1 to 2", 0]], "low": "0", "high": "2"}
+    columns = [levels, *({"column": f"x{number}", **steps} for number in range(44))]
+    dataset = {"name": "trips", "rows": 4, "findings": [finding], "distributions": columns}
+    page = render_run({"id": "1", "pipeline": "p", "status": "done", "condition": {"datasets": [dataset]}})
+    assert "trips <span>4 rows, 1 warning<" in " ".join(page.split())
+    assert "is always &#39;cm&#39;" in page
+    assert "25.0 % missing" in page
+    before, folded = page.split("<summary>5 more columns</summary>")
+    assert (before.count("<title>0 to 1: 4 rows</title>"), folded.count("<title>0 to 1: 4 rows</title>")) == (39, 5)
