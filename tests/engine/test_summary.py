@@ -21,6 +21,7 @@ KEYS = [
     "edges",
     "datasets",
     "split",
+    "condition",
     "warnings",
     "features",
     "metrics",
