@@ -56,11 +56,15 @@ ROLES = Roles("classification", "kind", ("id",), "at")
 VARIANTS: dict[str, list[Node]] = {
     "random": [{}, {"seed": 1}],
     "stratified": [{}, {"by": "herd"}],  # by the target, labels decide the parts: they alone can not be changed then
+    "stratified_k_fold": [{"by": "herd"}],
+    "group": [{"columns": ["herd"], "seed": 1}],
+    "group_k_fold": [{"columns": ["herd"]}],
+    "predefined": [{"column": "herd", "train": ["herd 0", "herd 1", "herd 2"], "validation": ["herd 3"], "test": ["herd 4"]}],
 }
 SPLITS = {
-    "-".join([name, *map(str, more.values())]): {"use": name, **more}
+    f"{name}-{number}" if number else name: {"use": name, **more}
     for name in names("splitter")
-    for more in VARIANTS.get(name, [{}])
+    for number, more in enumerate(VARIANTS.get(name, [{}]))
 }
 
 FEW: list[Node] = [
@@ -91,7 +95,7 @@ def columns_of(node: Node) -> list[str]:
 def planted(split: str) -> pl.DataFrame:
     """Return the rows with all changed that a split leaves out of training, but for what the splitter looks at."""
     splitter = build("splitter", SPLITS[split])
-    other = ROWS.select(splitter.assign(ROLES) != "train").to_series()
+    other = ROWS.select(~splitter.assign(ROLES).eq_missing(pl.lit("train"))).to_series()
     return changed(other, keep=splitter.needs(ROLES))
 
 
