@@ -15,6 +15,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
+from benchmarks.agreement import agree
 from benchmarks.data import flights_10m
 from benchmarks.timing import PYTHON, Measured, Row, compare, in_turn, run
 
@@ -38,7 +39,7 @@ def measure() -> list[Row]:
         best = min(tried, key=lambda way: tried[way])
         print("by hand: " + ", ".join(f"{way} {seconds:.2f} s" for way, seconds in tried.items()))
         pairs = in_turn(levada, lambda: by_hand(best), ROUNDS)
-        _agree(*(measured.told()["files"] for measured in pairs[-1]))
+        agree(*(measured.told()["files"] for measured in pairs[-1]))
     return [
         compare(f"10 M flights to features, by hand: {best}", [(one.seconds, two.seconds) for one, two in pairs], "s", 1.25),
         compare("the same, seconds of the cores", [(one.core_seconds, two.core_seconds) for one, two in pairs], "s", None),
@@ -49,12 +50,3 @@ def measure() -> list[Row]:
 def _fresh(folder: Path, script: str, *arguments: str) -> Measured:
     shutil.rmtree(folder, ignore_errors=True)
     return run([PYTHON, "-m", f"benchmarks.scripts.{script}", *arguments])
-
-
-def _agree(ours: list[str], theirs: list[str]) -> None:
-    """Raise unless both tables have as many rows and, column by column, the same sums and nulls."""
-    one, two = (run([PYTHON, "-m", "benchmarks.scripts.totals", *files]).told() for files in (ours, theirs))
-    if one != two:
-        different = {key: (one[key], two[key]) for key in one if one[key] != two[key]}
-        raise RuntimeError(f"ours and the alternative differ: {different}")
-    print(f"both have {one['rows']:,} rows, and equal sums and nulls in {len(one['nulls'])} columns")

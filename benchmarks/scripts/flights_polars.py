@@ -23,8 +23,8 @@ def main(data: str, folder: str, way: str) -> None:
     source, out = Path(data) / "nycflights13", Path(folder)
     (out / "raw").mkdir(parents=True)
     (out / "features").mkdir()
-    weather = _small(source / "weather.csv.gz").drop("year", "month", "day", "hour").lazy()
-    planes = _small(source / "planes.csv.gz").lazy()
+    weather = small(source / "weather.csv.gz").drop("year", "month", "day", "hour").lazy()
+    planes = small(source / "planes.csv.gz").lazy()
 
     def work(flights: str, name: str) -> str:
         raw, features = out / "raw" / name, out / "features" / name
@@ -42,7 +42,8 @@ def main(data: str, folder: str, way: str) -> None:
     print(json.dumps({"files": files}))
 
 
-def _small(file: Path) -> pl.DataFrame:
+def small(file: Path) -> pl.DataFrame:
+    """Return the weather or the planes."""
     return pl.read_csv(file, null_values=["NA"], try_parse_dates=True, infer_schema_length=None)
 
 

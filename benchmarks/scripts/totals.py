@@ -15,7 +15,8 @@ import polars.selectors as cs
 
 
 def main(*files: str) -> None:
-    table = pl.scan_parquet(list(files))
+    labels = cs.by_name("__target__", "__part__", require_all=False)
+    table = pl.scan_parquet(list(files)).with_columns(labels.cast(pl.String))  # whatever kind of labels a tool has
     numbers = table.select((cs.numeric() | cs.boolean()).cast(pl.Float64)).sum().collect(engine="streaming").row(0, named=True)
     times = table.select(cs.temporal().cast(pl.Int64).cast(pl.Float64)).sum().collect(engine="streaming").row(0, named=True)
     text = table.select(cs.string().str.len_bytes().cast(pl.Int64)).sum().collect(engine="streaming").row(0, named=True)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import lru_cache
 from io import StringIO
 from typing import TypeGuard
 
@@ -35,6 +36,7 @@ _OPAQUE = frozenset({"Column", "Literal", "format", "evaluation", "FieldByName"}
 """Parts of an expression that hold a user's words, or work inside one cell."""
 
 
+@lru_cache(maxsize=1024)  # each partition of each step asks again
 def row_expression(text: str) -> pl.Expr:
     """Return the expression that an SQL text means, one value a row, from that row alone.
 

@@ -1,0 +1,1 @@
+"""Nothing differs from Kedro's own settings."""
