@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from engine.errors import DataError
-from engine.plugin import PART, TARGET, Roles, Splitter, Transformer, choose
+from engine.plugin import PART, TARGET, Roles, Shares, Transformer, choose
 
 SCHEMA = pl.Schema(
     {
@@ -39,7 +39,7 @@ HEAVY = [
 ]
 
 
-class Halves(Splitter):
+class Halves(Shares):
     def needs(self, roles: Roles) -> list[str]:
         return []
 

@@ -21,6 +21,7 @@ REQUIRED = {
     "monotonic": {"column": "x"},
     "not_null": {"columns": ["x"]},
     "row_count": {"min": 1},
+    "predefined": {"column": "x"},
     "unique": {"columns": ["x"]},
     "csv": {"path": "x.csv"},
     "parquet": {"path": "x.parquet"},
