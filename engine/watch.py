@@ -21,7 +21,7 @@ _TOPIC = "batch.committed"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Batches that were announced, and ``spec``: the pipeline as of the newest of them, to be run.
+    """Batches that were announced, and ``spec``: the pipeline as of the newest batch that there is, to be run.
 
     While datasets have no batch at all, which are ``missing``, there is none.
     """
@@ -38,49 +38,42 @@ def watch(spec: PipelineSpec, *, every: float = 2.0, once: bool = False) -> Iter
     when the next turn is asked for: a process that is killed in the middle begins that turn again. Those who watch the same
     pipeline in the same configuration share what was seen.
     """
-    told: tuple[str, ...] = ()
+    told: Sequence[str] = ()
     while True:
-        heard = _heard(spec)
-        if heard.missing:
-            if heard.missing != told:
-                yield Turn(missing=heard.missing)
-            told = heard.missing
-        else:
-            if heard.batches:
-                yield Turn(heard.batches, spec=_as_of(spec, heard.batches))
-            if heard.offset is not None:
-                with opened(spec.store) as stores:
-                    stores.bus.acknowledge(_TOPIC, _group(spec), heard.offset)
+        turn, offset = _heard(spec)
+        if turn.spec is not None or (turn.missing and turn.missing != told):
+            yield turn
+        told = turn.missing
+        if offset is not None and not turn.missing:
+            with opened(spec.store) as stores:
+                stores.bus.acknowledge(_TOPIC, _group(spec), offset)
         if once:
             return
-        if heard.missing or not heard.batches:
+        if turn.spec is None:
             time.sleep(every)
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """The announced batches of a pipeline's datasets, how far was read, and the datasets that have no batch at all."""
-
-    batches: tuple[Batch, ...]
-    offset: int | None
-    missing: tuple[str, ...]
-
-
-def _heard(spec: PipelineSpec) -> _Heard:
-    names = used(spec)
+def _heard(spec: PipelineSpec) -> tuple[Turn, int | None]:
+    """Return what was announced, and how far was read."""
     with opened(spec.store) as stores:
         events = stores.bus.read(_TOPIC, _group(spec))
-        missing = tuple(name for name in names if not stores.catalog.batches(name))
-        there = {batch.id: batch for batch in stores.catalog.batches()} if events else {}
-    ids = [event.payload["batch"] for _, event in events]
-    batches = tuple(there[one] for one in ids if one in there and there[one].dataset in names)
-    return _Heard(batches, events[-1][0] if events else None, missing)
+        batches = stores.catalog.batches()
+    return turn_of(spec, [event.payload["batch"] for _, event in events], batches), events[-1][0] if events else None
 
 
-def _as_of(spec: PipelineSpec, batches: Sequence[Batch]) -> PipelineSpec:
-    """Return a pipeline that looks at what was there with the newest of the batches."""
-    newest = max(batches, key=lambda batch: (batch.created, batch.sequence))
-    return spec.model_copy(update={"view": spec.view.model_copy(update={"as_of": newest.id})})
+def turn_of(spec: PipelineSpec, announced: Sequence[str], batches: Sequence[Batch]) -> Turn:
+    """Return what the ids of announced batches come to, given all batches that there are.
+
+    More may be there than was announced: the point to look from is that of the newest of all, so that each dataset has one.
+    """
+    names = used(spec)
+    there = {batch.id: batch for batch in batches if batch.dataset in names}
+    missing = tuple(name for name in names if name not in {batch.dataset for batch in there.values()})
+    own = tuple(there[one] for one in announced if one in there)
+    if missing or not own:
+        return Turn(own, missing)
+    newest = max(there.values(), key=lambda batch: (batch.created, batch.sequence))
+    return Turn(own, (), spec.model_copy(update={"view": spec.view.model_copy(update={"as_of": newest.id})}))
 
 
 def _group(spec: PipelineSpec) -> str:

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from engine.runs import ingest_pipeline, run_pipeline
-from engine.watch import watch
+from engine.watch import turn_of, watch
 
 JOINED = (
     ("    key: [id]\n", "    key: [id]\n    mode: append\n"),
@@ -88,3 +88,15 @@ def test_a_turn_that_was_interrupted_begins_again(joined):
     assert next(following).spec is not None
     following.close()  # before the turn is over for whoever asked
     assert len(turns(joined)) == 1
+
+
+def test_what_is_there_and_not_announced_yet_is_looked_at_too(joined):
+    """Between two datasets' announcements a run must not look from a point at which one of them was not there yet."""
+    ingest_pipeline(joined.load(), ["shapes"])
+    ingest_pipeline(joined.load(), ["paints"])
+    with joined.catalog() as catalog:
+        batches = catalog.batches()
+    announced = [batch.id for batch in batches if batch.dataset == "shapes"]
+    turn = turn_of(joined.load(), announced, batches)
+    assert [batch.id for batch in turn.batches] == announced
+    assert ran(turn).summary["status"] == "done"
