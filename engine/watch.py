@@ -71,7 +71,7 @@ def turn_of(spec: PipelineSpec, announced: Sequence[str], batches: Sequence[Batc
     missing = tuple(name for name in names if name not in {batch.dataset for batch in there.values()})
     own = tuple(there[one] for one in announced if one in there)
     if missing or not own:
-        return Turn(own, missing)
+        return Turn(missing=missing)
     newest = max(there.values(), key=lambda batch: (batch.created, batch.sequence))
     return Turn(own, (), spec.model_copy(update={"view": spec.view.model_copy(update={"as_of": newest.id})}))
 
