@@ -27,7 +27,7 @@ settings.register_profile(  # other processes share the cores: slow is no fault
     "steady",
     deadline=None,
     database=None,
-    max_examples=int(os.environ.get("LEVADA_EXAMPLES", "25")),
+    max_examples=int(os.environ.get("LEVADA_EXAMPLES", "15")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("steady")

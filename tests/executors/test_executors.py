@@ -45,6 +45,7 @@ def same(project: Project, store: str, summary: dict[str, Any]) -> None:
     assert project.results(summary, store) == project.results(summary)
 
 
+@pytest.mark.soak  # test_leakage.py compares all bytes of a smaller pipeline on every executor
 def test_processes_of_this_machine_come_to_the_same_results(penguins: Project) -> None:
     _, error = compared(penguins, "local", *PENGUINS, "executor=local_cluster")
     assert re.fullmatch(r"dashboard at http://127\.0\.0\.1:\d+/status\n", error)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from polars.testing import assert_frame_equal
@@ -21,7 +21,6 @@ from engine.errors import ConfigError, DataError
 from engine.plugin import Transformer
 from engine.registry import build
 
-SETTING = settings(max_examples=40, deadline=None)
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.lists(st.none() | st.floats(), max_size=12)
 TEXTS = st.lists(st.none() | st.text(max_size=20) | st.sampled_from(["late late Late", "à b cc", "x" * 5000]), max_size=12)
@@ -54,7 +53,6 @@ PIECEWISE = [
     ("node", "dtype", "strategy"), PIECEWISE, ids=lambda part: part.get("use", "") if isinstance(part, dict) else ""
 )
 @given(data=st.data())
-@SETTING
 def test_pieces_of_a_table_become_the_pieces_of_the_result(node: Any, dtype: Any, strategy: Any, data: st.DataObject) -> None:
     values = data.draw(strategy)
     frame = pl.DataFrame({"x": values, "y": values[::-1]}, schema={"x": dtype, "y": dtype})
@@ -103,7 +101,6 @@ def test_text_length_counts_code_points_and_words() -> None:
     case=st.booleans(),
     sign=st.booleans(),
 )
-@SETTING
 def test_hash_tokens_gives_what_hashing_vectorizer_gives(
     texts: list[str | None], n: int, norm: str | None, case: bool, sign: bool
 ) -> None:
@@ -137,7 +134,6 @@ def test_ratio_by_zero_is_missing() -> None:
 
 
 @given(st.lists(st.tuples(INT64, INT64), min_size=1, max_size=5))
-@SETTING
 def test_a_difference_of_whole_numbers_is_exact_or_an_error(pairs: list[tuple[int, int]]) -> None:
     frame = pl.DataFrame(pairs, schema={"a": pl.Int64, "b": pl.Int64}, orient="row")
     node, expected = {"use": "difference", "column": "a", "minus": "b", "into": "d"}, [a - b for a, b in pairs]
@@ -190,7 +186,6 @@ GEO = {"use": "geo_distance", "from": ["lat", "lon"], "to": ["lat2", "lon2"], "i
 
 
 @given(st.lists(st.tuples(PLACES, PLACES), min_size=1, max_size=10))
-@SETTING
 def test_geo_distance_is_that_of_scikit_learn_times_the_radius(pairs: list[Any]) -> None:
     frame = pl.DataFrame([(*a, *b) for a, b in pairs], schema=["lat", "lon", "lat2", "lon2"], orient="row")
     expected = [haversine_distances(np.radians([a]), np.radians([b])).item() * 6371.0088 for a, b in pairs]

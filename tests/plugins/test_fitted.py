@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from polars.testing import assert_frame_equal
@@ -40,7 +40,6 @@ def numbers(values: list[Any]) -> pl.DataFrame:
 
 
 @given(NUMBERS)
-@settings(max_examples=40, deadline=None)
 @pytest.mark.parametrize("how", ["mean", "median"])
 def test_impute_fills_what_simple_imputer_fills(how: Any, values: list[float | None]) -> None:
     frame = numbers(values)
@@ -50,7 +49,6 @@ def test_impute_fills_what_simple_imputer_fills(how: Any, values: list[float | N
 
 
 @given(st.lists(st.sampled_from([10, 9, -3]) | st.none(), min_size=1, max_size=20))
-@settings(max_examples=40, deadline=None)
 def test_impute_takes_the_smallest_of_the_most_frequent_numbers_as_simple_imputer_does(values: list[Any]) -> None:
     frame = pl.DataFrame({"x": values}, schema={"x": pl.Int64})
     twin = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
@@ -60,7 +58,6 @@ def test_impute_takes_the_smallest_of_the_most_frequent_numbers_as_simple_impute
 
 
 @given(st.lists(EIGHTHS, min_size=1, max_size=40), st.integers(0, 40))
-@settings(max_examples=100, deadline=None)
 def test_standardize_gives_what_standard_scaler_gives_however_rows_are_partitioned(values: list[float], cut: int) -> None:
     frame, step = numbers(values), Standardize()
     parts = [step.summarize(part.lazy()) for part in (frame[:cut], frame[cut:])]
@@ -86,7 +83,6 @@ def test_standardize_leaves_booleans_alone_and_only_shifts_constants() -> None:
 
 
 @given(st.lists(NUMBERS, min_size=3, max_size=3))
-@settings(max_examples=40, deadline=None)
 def test_moments_merge_commutes_has_an_identity_and_associates_up_to_rounding(parts: list[list[Any]]) -> None:
     a, b, c = (_moments.summarize(numbers(part).lazy(), ["x"]) for part in parts)
     nothing = _moments.summarize(numbers([]).lazy(), ["x"])
@@ -103,7 +99,6 @@ def test_the_moments_of_no_rows_change_no_bit() -> None:
 
 
 @given(WORDS)
-@settings(max_examples=40, deadline=None)
 def test_one_hot_gives_the_columns_of_one_hot_encoder(values: list[str]) -> None:
     frame = pl.DataFrame({"t": values})
     twin = OneHotEncoder(sparse_output=False).fit(frame.to_numpy())
@@ -114,7 +109,6 @@ def test_one_hot_gives_the_columns_of_one_hot_encoder(values: list[str]) -> None
 
 
 @given(WORDS)
-@settings(max_examples=40, deadline=None)
 def test_ordinal_gives_the_codes_of_ordinal_encoder(values: list[str]) -> None:
     frame = pl.DataFrame({"t": values})
     expected = OrdinalEncoder().fit_transform(frame.to_numpy())

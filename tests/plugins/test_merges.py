@@ -200,7 +200,6 @@ def nearly_the_same(a: pl.DataFrame, b: pl.DataFrame, tolerance: float, rows: pl
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
 @pytest.mark.parametrize("step", STEPS, ids=str)
 def test_partitions_merged_in_any_order_teach_what_the_whole_teaches(step: Step, data: st.DataObject) -> None:
     plugin, parts = step.build(), data.draw(partitioned())
@@ -229,7 +228,6 @@ def test_merging_commutes_and_no_rows_change_nothing_to_the_last_bit(step: Step,
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
 @pytest.mark.parametrize("step", [step for step in STEPS if step.twin is not None], ids=str)
 def test_a_step_learns_what_its_twin_learns(step: Step, data: st.DataObject) -> None:
     size = data.draw(st.integers(step.fewest, 40))

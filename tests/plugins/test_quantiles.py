@@ -5,7 +5,7 @@ from functools import partial, reduce
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -30,7 +30,6 @@ def summary(values: list[float | None], limit: int) -> pl.DataFrame:
     parts=st.lists(NUMBERS, min_size=3, max_size=3) | st.lists(SMALL, min_size=3, max_size=3),
     limit=st.sampled_from([0, 5, 40, 1000]),
 )
-@settings(max_examples=100, deadline=None)
 def test_any_way_of_merging_gives_the_bytes_of_the_whole(parts: list[list[float | None]], limit: int) -> None:
     a, b, c = (summary(part, limit) for part in parts)
     merge = partial(_quantiles.merge, limit=limit)
@@ -41,7 +40,6 @@ def test_any_way_of_merging_gives_the_bytes_of_the_whole(parts: list[list[float 
 
 
 @given(values=st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=50), q=st.floats(0, 1))
-@settings(max_examples=100, deadline=None)
 def test_few_values_give_the_quantile_of_numpy(values: list[float], q: float) -> None:
     found = _quantiles.quantile(summary([*values], 1000), q)["quantile"].item()
     assert found == pytest.approx(float(np.quantile(values, q)), rel=1e-12, abs=1e-14 * max(map(abs, values)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from pydantic import ValidationError
@@ -60,12 +60,10 @@ OF_TEXT = [
     {"use": "normalize_text", "case": "upper", "form": "NFC", "empty_to_missing": False},
     {"use": "normalize_text", "form": "keep", "case": "lower", "collapse": False},
 ]
-SETTING = settings(max_examples=40, deadline=None)
 
 
 @pytest.mark.parametrize("node", OF_NUMBERS, ids=lambda part: part.get("use", "") if isinstance(part, dict) else "")
 @given(values=FLOATS)
-@SETTING
 def test_a_repair_of_numbers_done_twice_is_done_once(node: dict[str, Any], values: list[Any]) -> None:
     once = made(node).apply(pl.LazyFrame({"x": values}, schema={"x": pl.Float64})).collect()
     same(made(node).apply(once.lazy()).collect(), once)
@@ -74,7 +72,6 @@ def test_a_repair_of_numbers_done_twice_is_done_once(node: dict[str, Any], value
 @pytest.mark.parametrize("node", OF_TEXT, ids=lambda part: part.get("use", "") if isinstance(part, dict) else "")
 @given(values=TEXTS)
 @example(values=["İ", "ΐ", "ß", "ǰ", "\u037a", "Σ ", "ẞ"])
-@SETTING
 def test_a_repair_of_text_done_twice_is_done_once(node: dict[str, Any], values: list[Any]) -> None:
     once = made(node).apply(pl.LazyFrame({"x": values}, schema={"x": pl.String})).collect()
     same(made(node).apply(once.lazy()).collect(), once)
@@ -92,7 +89,6 @@ PIECEWISE = [
     ("node", "dtype", "strategy"), PIECEWISE, ids=lambda part: part.get("use", "") if isinstance(part, dict) else ""
 )
 @given(data=st.data())
-@SETTING
 def test_pieces_of_a_table_become_the_pieces_of_the_result(node: Any, dtype: Any, strategy: Any, data: st.DataObject) -> None:
     frame = pl.DataFrame({"x": data.draw(strategy)}, schema={"x": dtype})
     cuts = sorted(data.draw(st.lists(st.integers(0, len(frame)), max_size=3)))
@@ -348,14 +344,12 @@ def test_parse_number_refuses_what_is_written_otherwise_or_makes_it_missing(para
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
-@SETTING
 def test_parse_number_reads_every_whole_number_exactly(numbers: list[int]) -> None:
     texts = [f"{number:,}" for number in numbers]
     assert after({"use": "parse_number", "into": "Int64", "thousands": ","}, texts, pl.String).to_list() == numbers
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
-@SETTING
 def test_parse_number_reads_every_number_that_python_writes(numbers: list[float]) -> None:
     assert after({"use": "parse_number"}, [repr(number) for number in numbers], pl.String).to_list() == numbers
 
@@ -395,7 +389,6 @@ ISO = ["2013-07-01", "2013-07-01 10:00", "2013-07-01T10:00:00", "2013-07-01 10:0
 
 
 @given(st.permutations([*ISO, "2013-07-01 10:00+02:00", "2013-07-01T10:00:00-0330"]))
-@SETTING
 def test_parse_time_reads_each_text_whatever_stands_above_it(texts: list[str]) -> None:
     node = {"use": "parse_time", "time_zone": "Europe/Lisbon"}
     assert after(node, texts).to_list() == [after(node, [text]).item() for text in texts]
@@ -479,7 +472,6 @@ def test_deduplicate_by_time_needs_a_key_and_a_choice(parameters: dict[str, Any]
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.none() | st.integers(0, 3)), max_size=12), st.sampled_from(["first", "last"])
 )
-@SETTING
 def test_deduplicate_by_time_agrees_with_looking_at_each_key(rows: list[tuple[str, int | None]], keep: str) -> None:
     best: dict[str, int] = {}
     for place, (key, time) in enumerate(rows):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from polars.testing import assert_frame_equal
@@ -38,7 +38,6 @@ def scores(selector: MutualInformation, rows: pl.LazyFrame) -> dict[str, float]:
 
 
 @given(st.lists(ROWS, min_size=3, max_size=3))
-@settings(max_examples=40, deadline=None)
 def test_any_way_of_merging_gives_the_sample_of_the_whole(parts: list[list[tuple[int, str]]]) -> None:
     selector = MutualInformation.model_construct(sample=4, bins=16)
     a, b, c = (selector.summarize(frame(part)) for part in parts)
@@ -48,7 +47,6 @@ def test_any_way_of_merging_gives_the_sample_of_the_whole(parts: list[list[tuple
 
 
 @given(ROWS.filter(bool))
-@settings(max_examples=40, deadline=None)
 def test_few_values_give_the_information_that_scikit_learn_finds(rows: list[tuple[int, str]]) -> None:
     numbers, target = zip(*rows, strict=True)
     expected = max(0.0, float(mutual_info_score(target, numbers)))
@@ -182,7 +180,6 @@ def test_a_rating_against_the_target_needs_one(selector: Any) -> None:
         max_size=3,
     )
 )
-@settings(max_examples=40, deadline=None)
 def test_relations_merge_to_those_of_the_whole(parts: list[list[Any]]) -> None:
     schema = {"a": pl.Float64, "b": pl.Int64, TARGET: pl.String}
     frames = [pl.DataFrame(part, schema=schema, orient="row") for part in parts]
@@ -299,7 +296,6 @@ def test_a_sample_that_is_smaller_than_the_data_is_the_same_however_rows_are_par
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=400), st.integers(100, 150))
-@settings(max_examples=40, deadline=None)
 def test_equal_rows_count_as_often_as_they_are_there(values: list[int], sample: int) -> None:
     frame = pl.LazyFrame({"n": values, TARGET: ["x"] * len(values)})
     found = _sample.rows(_sample.summarize(frame, sample, selector="it"), sample)

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, DataError
@@ -44,7 +44,6 @@ def within_one(found: int, wanted: float) -> bool:
 
 
 @given(SHARES, st.integers(1, 200))
-@settings(max_examples=40, deadline=None)
 def test_random_and_chronological_give_the_shares_up_to_rounding(shares: tuple[float, ...], rows: int) -> None:
     given = dict(zip(PARTS, shares, strict=True))
     for splitter, column in ((Random(**given), "id"), (Chronological(**given), "time")):
@@ -54,7 +53,6 @@ def test_random_and_chronological_give_the_shares_up_to_rounding(shares: tuple[f
 
 
 @given(SHARES, st.lists(st.sampled_from(["a", "b", None]), min_size=1, max_size=100))
-@settings(max_examples=40, deadline=None)
 def test_stratified_gives_the_shares_in_each_class(shares: tuple[float, ...], labels: list[str | None]) -> None:
     given = dict(zip(PARTS, shares, strict=True))
     parts = split(Stratified(**given), label=labels)
@@ -85,7 +83,6 @@ def test_chronological_puts_later_times_into_later_parts_and_keeps_equal_times_t
 
 
 @given(st.lists(st.text(max_size=5), min_size=1, max_size=50, unique=True), st.integers(1, 50))
-@settings(max_examples=40, deadline=None)
 def test_hash_keeps_a_rows_part_when_rows_are_added_or_reordered(keys: list[str], cut: int) -> None:
     whole = dict(zip(keys, split(Hash(), id=keys), strict=True))
     few = keys[:cut][::-1]
