@@ -139,6 +139,7 @@ class Compiler:
         self._stores, self._look = stores, look
         self._planned: dict[str, Planned] = {}
         self._ingested: dict[str, Ingested] = {}
+        self._points: dict[str, Point] = {}
 
     def plan(self, spec: PipelineSpec) -> dict[str, Planned]:
         """Return what is new of each dataset that a pipeline uses, and check the columns that it names.
@@ -163,13 +164,14 @@ class Compiler:
 
     def _point(self, spec: PipelineSpec) -> Point | None:
         """Return the point of history that a pipeline looks at; None is the present, with all that its sources have."""
-        if spec.view.as_of is None:
-            return None
-        try:
-            return point_of(self._stores.catalog.batches(), spec.view.as_of)
-        except DataError as error:
-            error.where = "view.as_of"
-            raise
+        as_of = spec.view.as_of
+        if as_of is not None and as_of not in self._points:
+            try:
+                self._points[as_of] = point_of(self._stores.catalog.batches(), as_of)
+            except DataError as error:
+                error.where = "view.as_of"
+                raise
+        return None if as_of is None else self._points[as_of]
 
     def ingest(
         self, specs: Sequence[PipelineSpec], workers: Workers, *, run: str, keep_going: bool, watchers: Sequence[Watcher]

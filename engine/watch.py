@@ -38,10 +38,10 @@ def watch(spec: PipelineSpec, *, every: float = 2.0, once: bool = False) -> Iter
     when the next turn is asked for: a process that is killed in the middle begins that turn again. Those who watch the same
     pipeline in the same configuration share what was seen.
     """
-    told: Sequence[str] = ()
+    told: Sequence[str] | None = None
     while True:
-        turn, offset = _heard(spec)
-        if turn.spec is not None or (turn.missing and turn.missing != told):
+        turn, offset = _heard(spec, first=told is None)
+        if turn.spec is not None or (turn.missing and turn.missing != (told or ())):
             yield turn
         told = turn.missing
         if offset is not None and not turn.missing:
@@ -53,11 +53,13 @@ def watch(spec: PipelineSpec, *, every: float = 2.0, once: bool = False) -> Iter
             time.sleep(every)
 
 
-def _heard(spec: PipelineSpec) -> tuple[Turn, int | None]:
-    """Return what was announced, and how far was read."""
+def _heard(spec: PipelineSpec, *, first: bool) -> tuple[Turn, int | None]:
+    """Return what was announced, and how far was read. Batches are looked up at first, and when there is something new."""
     with opened(spec.store) as stores:
         events = stores.bus.read(_TOPIC, _group(spec))
-        batches = stores.catalog.batches()
+        batches = stores.catalog.batches() if events or first else []
+    if not batches and not first:
+        return Turn(), None
     return turn_of(spec, [event.payload["batch"] for _, event in events], batches), events[-1][0] if events else None
 
 

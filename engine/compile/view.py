@@ -45,6 +45,10 @@ class _Stretch:
     plugins: list[Transformer] = field(default_factory=list)
     sides: list[str] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, steps: Sequence[Transformer]) -> _Stretch:
+        return cls([describe(step) for step in steps], list(steps))
+
     def step(self, step: Transformer) -> None:
         self.nodes.append(describe(step))
         self.plugins.append(step)
@@ -100,9 +104,7 @@ def view_of(builder: Builder) -> tuple[str, ...]:
 def _stretches(builder: Builder) -> tuple[list[_Stretch], list[_Shuffle]]:
     """Return the view's steps in their order, cut where a join is bucket by bucket, and those joins."""
     spec = builder.spec.view
-    stretches, shuffles = [_Stretch()], list[_Shuffle]()
-    for step in builder.spec.datasets[spec.from_].prepare:
-        stretches[-1].step(step)
+    stretches, shuffles = [_Stretch.of(builder.spec.datasets[spec.from_].prepare)], list[_Shuffle]()
     for join in spec.join:
         node = join.model_dump(mode="json", by_alias=True)
         buckets = _buckets(builder, join.with_) if join.on else 1  # without keys there is nothing to tell rows apart by
@@ -193,7 +195,7 @@ def _side(builder: Builder, node: dict[str, Any]) -> str:
     name = node["with"]
     prepare = builder.spec.datasets[name].prepare
     everything = Unit(tuple(range(len(builder.ingested[name]))))
-    stretch = _Stretch([describe(step) for step in prepare], list(prepare))
+    stretch = _Stretch.of(prepare)
     params = {"dataset": name, "between": None, "scatter": None, "unique": unique_by(node)}
     return _transform(builder, _raw(builder, name, everything, stretch), stretch, params, f"{name}.prepare", 0)
 
@@ -202,7 +204,7 @@ def _joined(builder: Builder, name: str, shuffle: _Shuffle, lefts: Sequence[str]
     """Add the joins of units, some together, with a dataset bucket by bucket; return the keys of each such group."""
     other = shuffle.node["with"]
     prepare = builder.spec.datasets[other].prepare
-    stretch = _Stretch([describe(step) for step in prepare], list(prepare))
+    stretch = _Stretch.of(prepare)
     rights = []
     for number, unit in enumerate(units_of(builder, other, prepare)):
         params = {"dataset": other, "between": unit.history.between, "scatter": shuffle.scatter}

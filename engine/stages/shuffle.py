@@ -17,7 +17,7 @@ from engine.stages.work import Work, explained, split
 from engine.stores.artifacts import Artifact
 
 _BUCKET = "__bucket__"
-_PART = "__part__"
+_UNIT = "__unit__"
 _ROW = "__number__"
 
 
@@ -26,7 +26,7 @@ def run(work: Work) -> Artifact:
     lefts, rights = split(work.inputs, work.params["left"])
     bucket, node = pl.col(_BUCKET) == work.params["bucket"], work.params["join"]
     numbered = [
-        work.scan(part).filter(bucket).with_columns(pl.lit(work.params["first"] + number, pl.UInt32).alias(_PART))
+        work.scan(part).filter(bucket).with_columns(pl.lit(work.params["first"] + number, pl.UInt32).alias(_UNIT))
         for number, part in enumerate(lefts)
     ]
     left = pl.concat(numbered, how="vertical").drop(_BUCKET)
@@ -57,5 +57,5 @@ def _told(name: str, dtype: pl.DataType) -> pl.Expr:
 
 def gathered(work: Work, inputs: Sequence[Artifact], parts: Sequence[int]) -> pl.LazyFrame:
     """Return the rows of partitions from the joined buckets, in their order."""
-    frames = [work.scan(bucket).filter(pl.col(_PART).is_in(parts)) for bucket in inputs]
-    return pl.concat(frames, how="vertical").sort(_PART, _ROW, maintain_order=True).drop(_PART, _ROW)
+    frames = [work.scan(bucket).filter(pl.col(_UNIT).is_in(parts)) for bucket in inputs]
+    return pl.concat(frames, how="vertical").sort(_UNIT, _ROW, maintain_order=True).drop(_UNIT, _ROW)
