@@ -55,7 +55,11 @@ class _Stretch:
 
     def past(self, unit: Unit) -> tuple[int, ...]:
         """Return the partitions in the past of a unit, if a step looks at them."""
-        return unit.history.partitions if any(isinstance(step, TimeAware) for step in self.plugins) else ()
+        return unit.history.partitions if self.looks_back else ()
+
+    @property
+    def looks_back(self) -> bool:
+        return any(isinstance(step, TimeAware) for step in self.plugins)
 
     def join(self, node: dict[str, Any], side: str) -> None:
         self.nodes.append({"join": node, "side": len(self.sides)})
@@ -80,6 +84,7 @@ def view_of(builder: Builder) -> tuple[str, ...]:
     stretches, shuffles = _stretches(builder)
     units = units_of(builder, name, [step for stretch in stretches for step in stretch.plugins])
     place = f"features/{name}/version={_version(builder)}"
+    looking = max((number for number, stretch in enumerate(stretches) if stretch.looks_back), default=-1)
     done: list[str] = []
     joined: list[list[str]] = []
     for number, stretch in enumerate(stretches):
@@ -89,7 +94,11 @@ def view_of(builder: Builder) -> tuple[str, ...]:
                 builder,
                 _raw(builder, name, unit, stretch) if number == 0 else _gathered(unit, own, stretch, joined),
                 stretch,
-                {"dataset": name, "between": unit.history.between, "scatter": None if last else shuffles[number].scatter},
+                {
+                    "dataset": name,
+                    "between": unit.history.between if number <= looking else None,  # after that, times may change
+                    "scatter": None if last else shuffles[number].scatter,
+                },
                 f"{name}.features" if last else f"{name}.scatter",
                 own if last else number * len(units) + own,
                 place=place if last else "",

@@ -75,6 +75,21 @@ def test_two_shuffles_one_after_the_other_come_to_the_same(painted):
     assert cut.features().collect()["mood"].null_count() == 12
 
 
+def test_a_time_may_change_once_no_step_looks_at_it_any_more(painted):
+    for number in range(3):
+        header, *rows = painted.rows(1 + 20 * number, 20).splitlines()
+        lines = [f"{header},at", *(f"{row},2026-03-{number + 1:02}T{place:02}:00:00" for place, row in enumerate(rows))]
+        painted.write(f"data/shapes-{number}.csv", "\n".join(lines) + "\n")
+    text = (painted.folder / "conf/pipeline/shapes.yaml").read_text().replace(f', at: "{HOURS}"', "")
+    looking = "{use: expanding, value: price, by: [colour], on: at}"
+    assert looking in text
+    text = text.replace(looking, "{use: cast, columns: {at: Date}}")
+    text = text.replace("  paints:\n", f"      - {looking.replace('price', 'width')}\n  paints:\n")
+    painted.write("conf/pipeline/shapes.yaml", text)
+    whole, cut = painted.run("store.root=whole"), painted.run(ALWAYS)
+    assert view(cut) == view(whole)
+
+
 def test_as_of_a_time_bucket_by_bucket_comes_to_the_same(painted):
     lines = [f"{colour},2026-03-0{day}T00:00:00,{day}" for colour in ("red", "green", "blue") for day in (1, 2, 3)]
     painted.write("data/paints-0.csv", "\n".join(["colour,seen,price", *lines]) + "\n")
