@@ -35,4 +35,5 @@ def run(work: Work) -> Artifact:
         raise DataError("no feature is left after the encoding", hint="see what select and problem.features keep")
     kept = [name for name in (TARGET, PART) if name in rows.collect_schema().names()]
     with explained("these rows can not be encoded"):
-        return work.keep(rows.select(*features, *kept), {"features": features, "left_out": left_out})
+        # Matrices are read whole, and to find the bounds of a hundred columns is a fifth of writing them.
+        return work.keep(rows.select(*features, *kept), {"features": features, "left_out": left_out}, statistics=False)

@@ -39,15 +39,20 @@ def run(work: Work) -> Artifact:
 
 def _split(rows: pl.DataFrame, roles: Roles) -> list[dict[str, Any]]:
     """Return, for each part, its rows, share, span of time and classes."""
+    label = roles.target if roles.task == "classification" else None
+    span = [pl.col(roles.time).min().alias("from"), pl.col(roles.time).max().alias("to")] if roles.time else []
+    # One pass over the rows; what follows is as long as there are parts and classes.
+    counted = rows.lazy().group_by(PART, *filter(None, [label])).agg(pl.len().alias("rows"), *span).collect(engine="streaming")
     table = []
     for part in PARTS:
-        own = rows.filter(pl.col(PART) == part)
-        entry: dict[str, Any] = {"part": part, "rows": own.height, "share": own.height / rows.height if rows.height else 0.0}
-        if roles.time and own.height:
-            entry["from"], entry["to"] = str(own[roles.time].min()), str(own[roles.time].max())
-        if roles.target and roles.task == "classification":
-            counts = own.group_by(pl.col(roles.target).cast(pl.String).alias("class")).len().sort("class")
-            entry["classes"] = dict(counts.iter_rows())
+        own = counted.filter(pl.col(PART) == part)
+        count = int(own["rows"].sum())
+        entry: dict[str, Any] = {"part": part, "rows": count, "share": count / rows.height if rows.height else 0.0}
+        if roles.time and count:
+            entry["from"], entry["to"] = str(own["from"].min()), str(own["to"].max())
+        if label:
+            classes = own.group_by(pl.col(label).cast(pl.String).alias("class")).agg(pl.col("rows").sum()).sort("class")
+            entry["classes"] = dict(classes.iter_rows())
         table.append(entry)
     return table
 

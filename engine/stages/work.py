@@ -42,9 +42,9 @@ class Work:
         frames = [self.store.scan(artifact) for artifact in inputs]
         return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical")
 
-    def keep(self, frame: pl.LazyFrame | pl.DataFrame, value: object = None) -> Artifact:
-        """Write rows as this work's result."""
-        return self.store.write_frame(frame.lazy(), self.place, self.stem, value)
+    def keep(self, frame: pl.LazyFrame | pl.DataFrame, value: object = None, *, statistics: bool = True) -> Artifact:
+        """Write rows as this work's result; without ``statistics`` where nobody will look for a range of values."""
+        return self.store.write_frame(frame.lazy(), self.place, self.stem, value, statistics=statistics)
 
 
 def split(inputs: Sequence[Artifact], *counts: int) -> list[tuple[Artifact, ...]]:

@@ -93,9 +93,12 @@ class ArtifactStore:
         """Return an artifact that is only a plain value; nothing is written."""
         return Artifact(digest.canonical(value))
 
-    def write_frame(self, frame: pl.LazyFrame, place: str, stem: str, value: object = None) -> Artifact:
+    def write_frame(
+        self, frame: pl.LazyFrame, place: str, stem: str, value: object = None, *, statistics: bool = True
+    ) -> Artifact:
         """Stream a frame into a Parquet file, rows in order, and return the artifact that refers to it."""
-        return self.adopt(self.write(place, stem, ".parquet", lambda path: sink((frame, path))), value)
+        file = self.write(place, stem, ".parquet", lambda path: sink((frame, path), statistics=statistics))
+        return self.adopt(file, value)
 
     def adopt(self, file: StoredFile, value: object = None) -> Artifact:
         """Return the artifact of a Parquet file just written; its rows are counted from its footer."""
@@ -150,12 +153,13 @@ class ArtifactStore:
             return False
 
 
-def sink(*pairs: tuple[pl.LazyFrame, Path], count: pl.LazyFrame | None = None) -> int:
+def sink(*pairs: tuple[pl.LazyFrame, Path], count: pl.LazyFrame | None = None, statistics: bool = True) -> int:
     """Stream frames into Parquet files, rows in order, in one pass over what the frames share.
 
-    Returns the number of rows of ``count``, counted in the same pass, or 0.
+    Without ``statistics`` a reader that looks for a range of values has to read all rows. Returns the number of rows of
+    ``count``, counted in the same pass, or 0.
     """
-    sinks = [frame.sink_parquet(path, row_group_size=_ROW_GROUP, lazy=True) for frame, path in pairs]
+    sinks = [frame.sink_parquet(path, row_group_size=_ROW_GROUP, statistics=statistics, lazy=True) for frame, path in pairs]
     counts = [] if count is None else [count.select(pl.len())]
     found = pl.collect_all([*sinks, *counts], engine="streaming")
     return int(found[-1].item()) if counts else 0
