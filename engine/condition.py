@@ -13,15 +13,14 @@ from typing import Any
 
 from engine.assess.finding import Finding
 from engine.assess.settled import settled_by
-from engine.compile import code_of
+from engine.compile import Tasks, merged
 from engine.config.spec import PipelineSpec
 from engine.execute import Execution, Outcome
-from engine.graph import Graph, Task
+from engine.graph import Graph
 from engine.ingestion import Ingested
 from engine.ingestion.replay import chains
 from engine.plugin import Plugin
 from engine.registry import describe
-from engine.stores.artifacts import plain
 
 _FAN_IN = 8  # summaries that one task merges: few, because the last group of each level is merged anew for a new batch
 
@@ -72,23 +71,25 @@ class Condition:
 
 
 def plan_condition(spec: PipelineSpec, ingested: Iterable[Ingested]) -> Condition:
-    """Return the tasks for datasets that have been ingested; one of which something is not there is left out."""
+    """Return the tasks for datasets that have been ingested; one of which something is not there is left out.
+
+    Of what is only foreseen yet, each partition counts as a batch, but those of a snapshot as one.
+    """
     builder, judgements, batches = _Builder(spec), dict[str, str](), dict[str, int]()
     for one in ingested:
-        if one.held and all(one.outcomes[held.partition.source].artifact is not None for held in one.held):
+        there = all(outcome.artifact is not None for outcome in one.outcomes.values())
+        if there and one.content.parts:
             judgements[one.name] = builder.dataset(one)
             batches[one.name] = len({held.batch.id for held in one.held})
     return Condition(spec, Graph(builder.tasks), builder.given, judgements, batches)
 
 
 @dataclass(slots=True)
-class _Builder:
-    """Collects tasks; those of partitions are given, as they have been ingested."""
+class _Builder(Tasks):
+    """The tasks so far; those of partitions are given, as they have been ingested."""
 
     spec: PipelineSpec
-    tasks: list[Task] = field(default_factory=list)
     given: dict[str, Outcome] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
 
     def dataset(self, ingested: Ingested) -> str:
         """Add the tasks of a dataset and return the key of its judgement."""
@@ -100,18 +101,21 @@ class _Builder:
             held = chain.parts[place]
             outcome = ingested.outcomes[held.partition.source]
             assert outcome.artifact is not None, "whoever calls has seen that it is there"
-            piece = {"source": held.partition.source, "rows": outcome.artifact.digest}
-            partition = Task("ingest", plain(piece), (), "", f"{name}.ingest", len(self.given), "")
-            self.tasks.append(partition)
-            self.given[partition.key] = outcome
+            partition = self.partition(name, held.partition.source, outcome.artifact.digest)
+            self.given[partition] = outcome
             params = {
                 "source": chain.source,
                 "links": [link.to_json() for link in chain.links(place)],
                 "without": [list(one) for one in held.without],
                 "key": list(self.spec.datasets[name].key),
             }
-            summary = self._add(name, "assess", params, [partition.key])
+            summary = self._add(name, "assess", params, [partition])
             summaries.setdefault((held.batch.sequence, bool(held.partition.of)), []).append(summary)
+        last = max((number for number, _ in summaries), default=0)
+        for number, source in enumerate(ingested.foreseen, last + 1):
+            new = self._add(name, "assess", {"source": source}, [self.partition(name, source, None)])
+            batch = last + 1 if self.spec.datasets[name].mode == "snapshot" else number
+            summaries.setdefault((batch, False), []).append(new)
         batches = {batch: self._merged(name, keys) for batch, keys in summaries.items()}
         whole = self._merged(name, list(batches.values()))
         # rows that were replayed are the odd ones of another batch: to compare them with the rest says nothing
@@ -136,16 +140,10 @@ class _Builder:
 
     def _merged(self, name: str, keys: Sequence[str]) -> str:
         """Add a tree of merges; one summary needs none."""
-        while len(keys) > 1:
-            groups = [keys[start : start + _FAN_IN] for start in range(0, len(keys), _FAN_IN)]
-            keys = [group[0] if len(group) == 1 else self._add(name, "merge_assessed", {}, group) for group in groups]
-        return keys[0]
+        return merged(keys, lambda group: self._add(name, "merge_assessed", {}, group), _FAN_IN)[0]
 
     def _add(
         self, name: str, function: str, params: Mapping[str, Any], inputs: Sequence[str], plugins: Sequence[Plugin] = ()
     ) -> str:
         label = f"{name}.{function.removesuffix('_assessed')}" if function != "merge_assessed" else f"{name}.{function}"
-        index = self.counts[label] = self.counts.get(label, -1) + 1
-        task = Task(function, plain(params), tuple(inputs), code_of(function, plugins), label, index, f"artifacts/{label}")
-        self.tasks.append(task)
-        return task.key
+        return self.add(function, params, inputs, label, plugins=plugins)

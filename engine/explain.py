@@ -12,11 +12,12 @@ from typing import Any
 
 import polars as pl
 
+from engine.condition import plan_condition
 from engine.config.spec import PipelineSpec, Store
 from engine.errors import DataError
 from engine.execute import resolve
 from engine.graph import Graph, Task
-from engine.ingestion import Planned
+from engine.ingestion import Planned, asked_of
 from engine.plugin import ROW, Transformer
 from engine.records import BATCH, PARTITION, held_now, rows
 from engine.registry import build
@@ -38,7 +39,9 @@ def explain(spec: PipelineSpec) -> dict[str, Any]:
         catalog, compiler = stores.catalog, Compiler(stores, look=True)
         planned = compiler.plan(spec)
         compiled, ingested = compiler.compile(spec, final=True)
-        graph = compiled.graph
+        rules = asked_of(list(planned.values()), [ingested[name] for name in planned], catalog).graph
+        condition = plan_condition(spec, ingested.values() if spec.assess else ()).graph
+        graph = Graph([*rules.values(), *condition.values(), *compiled.graph.values()])
         given = {
             key: ingested[name].outcomes[part.source]
             for name, keys in compiled.ingest.items()

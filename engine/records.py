@@ -1,7 +1,7 @@
 """Says what the store holds: batches, their rows with the numbers that they have in the source, the quarantine, events.
 
-Answers are plain data. All of it reads; only ``replay_quarantine`` changes something. A dataset is what it was when it was
-last ingested: no pipeline is needed to ask.
+Answers are plain data, and nothing is changed. A dataset is what it was when it was last ingested: no pipeline is needed to
+ask.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import polars as pl
 from engine.config.spec import PipelineSpec, Store
 from engine.errors import DataError, LevadaError, unknown
 from engine.execute import Watcher
-from engine.ingestion.replay import Chain, Replayed, chains, plan_replay, replay
+from engine.ingestion.replay import Chain, chains
 from engine.plugin import CHECK, RAW, ROW
 from engine.runs import Stores, opened, recorded, workers_of
 from engine.schemas import schema_of, shown, union
@@ -285,74 +285,3 @@ def events(store: Store, topic: str = "batch.committed") -> list[dict[str, Any]]
                 for offset, one in page
             ]
     return found
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Replays:
-    """What came of ``levada quarantine replay``: plain data, and what went wrong."""
-
-    summary: Mapping[str, Any]
-    errors: Sequence[LevadaError]
-
-    def raise_failure(self) -> None:
-        """Raise the first failure, if there is one."""
-        for error in self.errors:
-            raise error
-
-
-def replay_quarantine(spec: PipelineSpec, dataset: str | None = None, *, watchers: Sequence[Watcher] = ()) -> Replays:
-    """Bring in the quarantined rows of a dataset, or of all datasets of a pipeline, that keep the rules of the pipeline now.
-
-    One that fails does not stop the others. Raises ``UnknownName`` for a dataset that the pipeline does not have,
-    ``Interrupted`` on Ctrl-C.
-    """
-    if dataset is not None and dataset not in spec.datasets:
-        raise unknown("dataset", dataset, spec.datasets, where="datasets")
-    names = list(spec.datasets) if dataset is None else [dataset]
-    errors: dict[str, LevadaError] = {}
-    with opened(spec.store) as stores, workers_of(spec, watchers) as workers, spec.origin.placed():
-        with recorded(stores.catalog, [spec.name]) as (record,):
-            planned = []
-            for name in names:
-                try:
-                    planned.append(plan_replay(name, spec.datasets[name], stores.catalog))
-                except LevadaError as error:
-                    errors[name] = error
-            found = replay(
-                planned,
-                stores.files,
-                stores.catalog,
-                stores.bus,
-                workers,
-                run=record.id,
-                keep_going=spec.keep_going,
-                watchers=watchers,
-            )
-        failures = [*errors.values(), *(error for one in found for error in one.failures.values())]
-        summary = _summary(record, found, failures)
-        ended = RunRecord(record.id, record.pipeline, summary["status"], record.started, time.time(), summary)
-        stores.catalog.save_run(ended)
-    return Replays(summary, failures)
-
-
-def _summary(record: RunRecord, found: Sequence[Replayed], failures: Sequence[LevadaError]) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "pipeline": record.pipeline,
-        "kind": "replay",
-        "status": "failed" if failures else "done",
-        "started": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds"),
-        "datasets": [
-            {
-                "name": one.name,
-                "batch": one.batch.id if one.batch is not None else None,
-                "sequence": one.batch.sequence if one.batch is not None else None,
-                "replays": list(one.batch.replays) if one.batch is not None else [],
-                "rows_in": one.rows_in,
-                "rows": one.rows,
-                "failures": [str(error) for error in one.failures.values()],
-            }
-            for one in found
-        ],
-        "failures": [{"message": str(error), "exit_code": error.exit_code} for error in failures],
-    }

@@ -14,10 +14,11 @@ from rich.text import Text
 from engine import records
 from engine.cli.arguments import listing, overrides_of
 from engine.cli.progress import Progress
-from engine.cli.show import console_of, print_json, size, table_of
+from engine.cli.show import console_of, print_json, show_warnings, size, table_of
 from engine.config.compose import load, load_store
 from engine.config.spec import Store
 from engine.errors import ConfigError
+from engine.replays import replay_quarantine
 
 
 def batches(arguments: Sequence[str]) -> int:
@@ -156,11 +157,13 @@ def _replay(options: argparse.Namespace, rest: Sequence[str]) -> int:
     words, overrides = _words("quarantine", rest, at_most=1)
     spec = load(overrides, options.config_dir)
     with Progress() as progress:
-        found = records.replay_quarantine(spec, words[0] if words else None, watchers=[progress])
+        found = replay_quarantine(spec, words[0] if words else None, watchers=[progress])
     if options.json:
         print_json(found.summary)
     else:
-        console_of().print(_replayed(found.summary["datasets"]))
+        console = console_of()
+        console.print(_replayed(found.summary["datasets"]))
+        show_warnings(console, found.summary)
     found.raise_failure()
     return 0
 

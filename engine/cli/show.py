@@ -50,7 +50,7 @@ def show_run(summary: Mapping[str, Any], report: Path, started: float = STARTED)
     console.print(_stages(summary["stages"]))
     console.print(_work(summary["stages"], summary["seconds"], started))
     _condition(console, summary["condition"], summary["pipeline"])
-    _warnings(console, summary)
+    show_warnings(console, summary)
     _failures(console, summary)
     if summary["metrics"]:
         console.print(_metrics(summary["metrics"]))
@@ -73,7 +73,7 @@ def show_ingested(summary: Mapping[str, Any], *, as_json: bool) -> None:
             one["name"], "failed" if one["failures"] and not one["new"] else new, *rows, f"{one['rows']:,}", style=style
         )
     console.print(table)
-    _warnings(console, summary)
+    show_warnings(console, summary)
     for failure in summary["failures"][1:]:  # the first one is raised, and shown as the command's error
         console.print(Text("also     ", style="red") + Text(failure["message"]))
 
@@ -128,7 +128,8 @@ def _condition(console: Console, condition: Mapping[str, Any] | None, pipeline: 
     console.print(Text("data     ", style="cyan") + Text(f"{rows:,} rows assessed: {told}{hint}"))
 
 
-def _warnings(console: Console, summary: Mapping[str, Any]) -> None:
+def show_warnings(console: Console, summary: Mapping[str, Any]) -> None:
+    """Print what a person should know of a run, a line each."""
     for warning in summary["warnings"]:
         console.print(Text("warning  ", style="yellow") + Text(f"{warning['message']} ({warning['advice']})"))
     left_out = [entry["column"] for entry in summary.get("features", {}).get("left_out", [])]

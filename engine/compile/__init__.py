@@ -10,14 +10,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.compile.builder import Builder, Content, Part, code_of
+from engine.compile.builder import Builder, Content, Part, Tasks, code_of, merged
 from engine.compile.view import view_of
 from engine.config.spec import PipelineSpec
 from engine.graph import Graph
 from engine.plugin import PARTS, FittedTransformer, Plugin, Roles
 from engine.registry import describe, name_of
 
-__all__ = ["Compiled", "Content", "Part", "code_of", "compile_pipeline", "ranking_part", "roles_of", "used"]
+__all__ = [
+    "Compiled",
+    "Content",
+    "Part",
+    "Tasks",
+    "code_of",
+    "compile_pipeline",
+    "merged",
+    "ranking_part",
+    "roles_of",
+    "used",
+]
 
 _FAN_IN = 32  # summaries that one task merges
 _IMPORTANCE = {"repeats": 3, "sample": 2_000}
@@ -94,7 +105,7 @@ class _Builder(Builder):
         return self.add("segregate", params, view, "view.segregate", plugins=[self.spec.splitter])
 
     def assign(self, view: Sequence[str], segregation: str) -> list[str]:
-        return [self.add("assign", {"partition": number}, [segregation], "view.assign", number) for number in range(len(view))]
+        return [self.add("assign", {"partition": number}, [segregation], "view.assign") for number in range(len(view))]
 
     def encode(self, view: Sequence[str], parts: Sequence[str]) -> tuple[str, ...]:
         """Add the fits of the encoding, each after those before it, and the encoded partitions."""
@@ -106,28 +117,23 @@ class _Builder(Builder):
                 params = {"step": nodes[number], "before": nodes[:number], "problem": problem}
                 label = f"encode.{number + 1}_{name_of(type(step))}"
                 summaries = [
-                    self.add("summarize", params, [*pair, *states], label, index, plugins=self.spec.encode[: number + 1])
-                    for index, pair in enumerate(zip(view, parts, strict=True))
+                    self.add("summarize", params, [*pair, *states], label, plugins=self.spec.encode[: number + 1])
+                    for pair in zip(view, parts, strict=True)
                 ]
                 states.append(self._merge(summaries, nodes[number], step, label))
         params = {"steps": nodes, "problem": problem}
         return tuple(
-            self.add("encode", params, [*pair, *states], "encode.apply", index, plugins=self.spec.encode)
-            for index, pair in enumerate(zip(view, parts, strict=True))
+            self.add("encode", params, [*pair, *states], "encode.apply", plugins=self.spec.encode)
+            for pair in zip(view, parts, strict=True)
         )
 
     def _merge(self, summaries: list[str], node: dict[str, Any], step: Plugin, label: str) -> str:
         """Add a tree of merges over summaries; the last one makes the state."""
-        index = len(summaries)
-        while True:
-            groups = [summaries[start : start + _FAN_IN] for start in range(0, len(summaries), _FAN_IN)]
-            params = {"step": node, "finish": len(groups) == 1}
-            summaries = [
-                self.add("merge", params, group, label, index + number, plugins=[step]) for number, group in enumerate(groups)
-            ]
-            index += len(groups)
-            if len(groups) == 1:
-                return summaries[0]
+
+        def merge(group: Sequence[str], *, finish: bool = False) -> str:
+            return self.add("merge", {"step": node, "finish": finish}, group, label, plugins=[step])
+
+        return merge(merged(summaries, merge, _FAN_IN, to=_FAN_IN), finish=True)
 
     def evaluate(self, model: str, encoded: Sequence[str], *, final: bool) -> dict[str, str]:
         parts = [part for part in PARTS[1:] if part in self.spec.splitter.parts] or ["train"]
@@ -140,7 +146,6 @@ class _Builder(Builder):
                 {"model": describe(self.spec.model), "metrics": metrics, "part": part},
                 [model, *encoded],
                 "model.evaluate",
-                PARTS.index(part),
                 plugins=plugins,
             )
             for part in wanted

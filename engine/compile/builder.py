@@ -1,8 +1,8 @@
-"""Collects the tasks of one pipeline: what a task is made of, and what the partitions of datasets are."""
+"""Collects tasks: what a task is made of, what the partitions of datasets are, and how many results become one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -42,43 +42,68 @@ class Content:
 
 
 @dataclass(slots=True)
-class Builder:
-    """The tasks so far. Each function that is given one adds those of a stage and returns their keys."""
+class Tasks:
+    """The tasks so far; those of a label are numbered in the order in which they come."""
 
-    spec: PipelineSpec
-    contents: Mapping[str, Content]
-    tasks: list[Task] = field(default_factory=list)
-    ingested: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tasks: list[Task] = field(default_factory=list, init=False)
+    _counts: dict[str, int] = field(default_factory=dict, init=False)
 
     def add(
         self,
         function: str,
-        params: dict[str, Any],
+        params: Mapping[str, Any],
         inputs: Sequence[str],
         label: str,
-        index: int = 0,
         *,
         plugins: Sequence[Plugin] = (),
         place: str = "",
     ) -> str:
         """Add a task and return its key."""
         code = code_of(function, plugins)
-        task = Task(function, plain(params), tuple(inputs), code, label, index, place or f"artifacts/{label}")
+        return self._added(function, params, tuple(inputs), code, label, place or f"artifacts/{label}")
+
+    def partition(self, name: str, source: str, rows: str | None) -> str:
+        """Add a partition of a dataset: a task that nobody performs, whose outcome is given. Return its key.
+
+        ``rows`` is the digest of its rows. Two files of equal contents are two partitions: the source is part of the key.
+        """
+        return self._added("ingest", {"source": source, "rows": rows}, (), "", f"{name}.ingest", "")
+
+    def _added(
+        self, function: str, params: Mapping[str, Any], inputs: tuple[str, ...], code: str, label: str, place: str
+    ) -> str:
+        number = self._counts.get(label, 0)
+        self._counts[label] = number + 1
+        task = Task(function, plain(params), inputs, code, label, number, place)
         self.tasks.append(task)
         return task.key
+
+
+def merged(keys: Sequence[str], merge: Callable[[Sequence[str]], str], fan_in: int, *, to: int = 1) -> Sequence[str]:
+    """Return the keys of the at most ``to`` results that trees of merges make of many.
+
+    ``merge`` adds a task over at most ``fan_in`` results.
+    """
+    while len(keys) > to:
+        groups = [keys[start : start + fan_in] for start in range(0, len(keys), fan_in)]
+        keys = [group[0] if len(group) == 1 else merge(group) for group in groups]
+    return keys
+
+
+@dataclass(slots=True)
+class Builder(Tasks):
+    """The tasks of a pipeline so far. Each function that is given one adds those of a stage and returns their keys."""
+
+    spec: PipelineSpec
+    contents: Mapping[str, Content]
+    ingested: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def partitions(self, name: str) -> None:
-        """Add the partitions of a dataset: tasks that nobody performs, whose outcomes are given."""
+        """Add the partitions of a dataset."""
+        parts = self.contents[name].parts
         self.ingested[name] = tuple(
-            # two files of equal contents are two partitions: the source is part of the key
-            self._given({"source": part.source, "rows": part.rows and part.rows.digest}, f"{name}.ingest", number)
-            for number, part in enumerate(self.contents[name].parts)
+            self.partition(name, part.source, None if part.rows is None else part.rows.digest) for part in parts
         )
-
-    def _given(self, params: dict[str, Any], label: str, index: int) -> str:
-        task = Task("ingest", plain(params), (), "", label, index, "")
-        self.tasks.append(task)
-        return task.key
 
 
 def code_of(function: str, plugins: Sequence[Plugin]) -> str:

@@ -100,13 +100,12 @@ def view_of(builder: Builder) -> tuple[str, ...]:
                     "scatter": None if last else shuffles[number].scatter,
                 },
                 f"{name}.features" if last else f"{name}.scatter",
-                own if last else number * len(units) + own,
                 place=place if last else "",
             )
             for own, unit in enumerate(units)
         ]
         if not last:
-            joined = _joined(builder, name, shuffles[number], done, len(joined))
+            joined = _joined(builder, name, shuffles[number], done)
     return tuple(done)
 
 
@@ -191,12 +190,12 @@ def _gathered(unit: Unit, own: int, stretch: _Stretch, joined: Sequence[Sequence
 
 
 def _transform(
-    builder: Builder, source: _Source, stretch: _Stretch, params: dict[str, Any], label: str, index: int, *, place: str = ""
+    builder: Builder, source: _Source, stretch: _Stretch, params: dict[str, Any], label: str, *, place: str = ""
 ) -> str:
     """Add a task that applies a stretch of steps."""
     more, inputs = source
     params = {"steps": stretch.nodes, "unique": [], **params, **more}
-    return builder.add("transform", params, [*inputs, *stretch.sides], label, index, plugins=stretch.plugins, place=place)
+    return builder.add("transform", params, [*inputs, *stretch.sides], label, plugins=stretch.plugins, place=place)
 
 
 def _side(builder: Builder, node: dict[str, Any]) -> str:
@@ -206,26 +205,25 @@ def _side(builder: Builder, node: dict[str, Any]) -> str:
     everything = Unit(tuple(range(len(builder.ingested[name]))))
     stretch = _Stretch.of(prepare)
     params = {"dataset": name, "between": None, "scatter": None, "unique": unique_by(node)}
-    return _transform(builder, _raw(builder, name, everything, stretch), stretch, params, f"{name}.prepare", 0)
+    return _transform(builder, _raw(builder, name, everything, stretch), stretch, params, f"{name}.prepare")
 
 
-def _joined(builder: Builder, name: str, shuffle: _Shuffle, lefts: Sequence[str], before: int) -> list[list[str]]:
+def _joined(builder: Builder, name: str, shuffle: _Shuffle, lefts: Sequence[str]) -> list[list[str]]:
     """Add the joins of units, some together, with a dataset bucket by bucket; return the keys of each such group."""
     other = shuffle.node["with"]
     prepare = builder.spec.datasets[other].prepare
     stretch = _Stretch.of(prepare)
     rights = []
-    for number, unit in enumerate(units_of(builder, other, prepare)):
+    for unit in units_of(builder, other, prepare):
         params = {"dataset": other, "between": unit.history.between, "scatter": shuffle.scatter}
-        rights.append(_transform(builder, _raw(builder, other, unit, stretch), stretch, params, f"{other}.scatter", number))
+        rights.append(_transform(builder, _raw(builder, other, unit, stretch), stretch, params, f"{other}.scatter"))
     found: list[list[str]] = []
     for first in range(0, len(lefts), _TOGETHER):
         group = lefts[first : first + _TOGETHER]
         params = {"join": shuffle.node, "first": first, "left": len(group)}
-        start = (before + len(found)) * shuffle.buckets
         found.append(
             [
-                builder.add("shuffle", {**params, "bucket": bucket}, [*group, *rights], f"{name}.join", start + bucket)
+                builder.add("shuffle", {**params, "bucket": bucket}, [*group, *rights], f"{name}.join")
                 for bucket in range(shuffle.buckets)
             ]
         )

@@ -20,7 +20,7 @@ from engine.errors import DataError, HostError, LevadaError
 from engine.execute import Outcome, Watcher, Workers, execute
 from engine.graph import Graph
 from engine.ingestion.admission import Admission
-from engine.ingestion.checks import Subject, Verdict, check_datasets
+from engine.ingestion.checks import Questions, Subject, Verdict, check_datasets, plan_checks
 from engine.ingestion.plan import Planned, definition_of, plan_dataset, recall
 from engine.plugin import ALL, Finding, Window
 from engine.registry import secrets_of
@@ -30,7 +30,18 @@ from engine.stores.artifacts import ArtifactStore
 from engine.stores.batches import Batch, Held
 from engine.stores.catalog import Catalog
 
-__all__ = ["ALL", "Ingested", "Planned", "Window", "definition_of", "foreseen", "ingest", "plan_dataset", "recall"]
+__all__ = [
+    "ALL",
+    "Ingested",
+    "Planned",
+    "Window",
+    "asked_of",
+    "definition_of",
+    "foreseen",
+    "ingest",
+    "plan_dataset",
+    "recall",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,11 @@ class Ingested:
             for source, one in self.outcomes.items()
         }
         return replace(self, outcomes=outcomes, new=())
+
+    @property
+    def foreseen(self) -> tuple[str, ...]:
+        """The partitions that are not read yet, by source: none after an ingestion."""
+        return tuple(part.source for part in self.content.parts if part.source not in self.outcomes)
 
     def failures(self) -> list[LevadaError]:
         """Return what went wrong, each cause once."""
@@ -86,12 +102,18 @@ def ingest(
     if any(admission.begin_again() for admission in admissions):  # with what their rows must fit
         _execute(admissions, store, catalog, workers, secrets, run=run, keep_going=keep_going, watchers=watchers)
     found = [_ingested(admission, store, catalog) for admission in admissions]
-    subjects = [
-        Subject(one.name, plan.dataset, one.held, one.content.columns, failed=bool(one.failures()))
-        for one, plan in zip(found, planned, strict=True)
-    ]
-    verdicts = check_datasets(subjects, store, catalog, workers, run=run, keep_going=keep_going, watchers=watchers)
+    asked = asked_of(planned, found, catalog)
+    verdicts = check_datasets(asked, store, catalog, workers, run=run, keep_going=keep_going, watchers=watchers)
     return [_judged(one, verdict) for one, verdict in zip(found, verdicts, strict=True)]
+
+
+def asked_of(planned: Sequence[Planned], ingested: Sequence[Ingested], catalog: Catalog) -> Questions:
+    """Return the tasks that find out which rules about all of a dataset are broken, also for what is only foreseen."""
+    subjects = [
+        Subject(one.name, plan.dataset, one.held, one.content.columns, one.foreseen, failed=bool(one.failures()))
+        for plan, one in zip(planned, ingested, strict=True)
+    ]
+    return plan_checks(subjects, catalog)
 
 
 def _judged(ingested: Ingested, verdict: Verdict) -> Ingested:

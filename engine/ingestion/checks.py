@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from engine.compile import code_of
+from engine.compile import Tasks, merged
 from engine.config.spec import Dataset
 from engine.errors import DataError, LevadaError
 from engine.execute import Execution, Outcome, Watcher, Workers, execute
-from engine.graph import Graph, Task
+from engine.graph import Graph
 from engine.ingestion.replay import chains
 from engine.plugin import ROW, Broken, DatasetCheck, Finding, Plugin, require
 from engine.registry import describe
@@ -24,7 +24,7 @@ from engine.schemas import Columns, schema_of, union
 from engine.stages.check import as_text
 from engine.stages.numbers import numbered, outside
 from engine.stages.work import explained
-from engine.stores.artifacts import ArtifactStore, plain
+from engine.stores.artifacts import ArtifactStore
 from engine.stores.batches import Held, current
 from engine.stores.catalog import Catalog
 
@@ -34,12 +34,16 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a dataset holds now, and the columns of all of it. One that has ``failed`` is not whole: it is not looked at."""
+    """What a dataset holds now, the columns of all of it, and the partitions that are ``foreseen``, by source.
+
+    One that has ``failed`` is not whole: it is not looked at.
+    """
 
     name: str
     dataset: Dataset | None
     held: tuple[Held, ...]
     columns: Columns
+    foreseen: tuple[str, ...] = ()
     failed: bool = False
 
 
@@ -72,8 +76,27 @@ class _Fault:
     such: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What the rules of datasets ask for: for each dataset its rules, and the tasks that all of them need."""
+
+    rules: tuple[tuple[_Asked, ...], ...]
+    graph: Graph
+    given: Mapping[str, Outcome]
+
+
+def plan_checks(subjects: Sequence[Subject], catalog: Catalog) -> Questions:
+    """Return what the rules of ``subjects`` ask for.
+
+    A dataset that a rule refers to and that is none of them is taken as it was last ingested.
+    """
+    builder = _Builder()
+    rules = tuple(tuple(_asked(builder, subject, subjects, catalog)) for subject in subjects)
+    return Questions(rules, Graph(builder.tasks), builder.given)
+
+
 def check_datasets(
-    subjects: Sequence[Subject],
+    asked: Questions,
     store: ArtifactStore,
     catalog: Catalog,
     workers: Workers,
@@ -82,18 +105,12 @@ def check_datasets(
     keep_going: bool,
     watchers: Sequence[Watcher],
 ) -> list[Verdict]:
-    """Return, for each dataset, which rules about all of it are broken.
-
-    A dataset that a rule refers to and that is none of the ``subjects`` is taken as it was last ingested.
-    """
-    builder = _Builder()
-    asked = [_asked(builder, subject, subjects, catalog) for subject in subjects]
-    if not any(asked):
-        return [Verdict((), None) for _ in subjects]
-    graph = Graph(builder.tasks.values())
-    done = execute(graph, store, catalog, workers, run=run, keep_going=keep_going, watchers=watchers, given=builder.given)
+    """Return, for each dataset, which rules about all of it are broken."""
+    if not any(asked.rules):
+        return [Verdict((), None) for _ in asked.rules]
+    done = execute(asked.graph, store, catalog, workers, run=run, keep_going=keep_going, watchers=watchers, given=asked.given)
     now = datetime.now(UTC)
-    return [_verdict([fault for one in some if (fault := _judge(one, done, store, now)) is not None]) for some in asked]
+    return [_verdict([fault for one in some if (fault := _judge(one, done, store, now)) is not None]) for some in asked.rules]
 
 
 def _asked(builder: _Builder, subject: Subject, subjects: Sequence[Subject], catalog: Catalog) -> list[_Asked]:
@@ -103,13 +120,14 @@ def _asked(builder: _Builder, subject: Subject, subjects: Sequence[Subject], cat
     known, found = {one.name: one for one in subjects}, list[_Asked]()
     for number, rule in subject.dataset.dataset_checks.items():
         reference = rule.refers_to()
-        other = subject if reference is None else known.get(reference[0]) or _last_ingested(reference[0], catalog)
+        other = subject if reference is None else known.get(reference[0]) or last_ingested(reference[0], catalog)
         if not other.failed:
             found.append(_ask(builder, subject, other, number, rule))
     return found
 
 
-def _last_ingested(name: str, catalog: Catalog) -> Subject:
+def last_ingested(name: str, catalog: Catalog) -> Subject:
+    """Return a dataset as it was last ingested, without rules of its own."""
     batches = catalog.batches(name)
     held = current(batches, batches[-1].definition, mode=batches[-1].mode) if batches else []
     full = [one.partition.columns for one in held if one.partition.loaded.rows]
@@ -134,44 +152,33 @@ def _ask(builder: _Builder, subject: Subject, other: Subject, number: int, rule:
 
 
 @dataclass(slots=True)
-class _Builder:
-    """Collects tasks; those of partitions are given, as they have been ingested."""
+class _Builder(Tasks):
+    """The tasks so far; those of partitions are given, as they have been ingested."""
 
-    tasks: dict[str, Task] = field(default_factory=dict)
     given: dict[str, Outcome] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
 
     def summary(self, check: Plugin, subject: Subject, columns: Sequence[str], names: Sequence[str]) -> str:
         """Add the tasks that summarize a dataset, and return the key of the last one."""
-        if not subject.held:
+        if not subject.held and not subject.foreseen:
             raise DataError(f"nothing was ingested of {subject.name}", hint=f"`levada ingest {subject.name}` does that")
-        types = dict(subject.columns)
+        types = dict(subject.columns) if subject.held else dict.fromkeys(columns, "Null")  # what is foreseen may have any
         require(list(columns), list(types))
         wanted = list(columns) or list(types)[:1]  # rows can only be counted where there is a column
         params = {"check": describe(check), "columns": [[name, types[name]] for name in wanted], "names": list(names) or wanted}
-        level = [
-            self._add(check, subject.name, params, [self._partition(subject.name, number, held)])
-            for number, held in enumerate(subject.held)
-        ]
-        while len(level) > 1:
-            groups = [level[start : start + _FAN_IN] for start in range(0, len(level), _FAN_IN)]
-            merging = {"check": describe(check), "columns": None}
-            level = [self._add(check, subject.name, merging, group) for group in groups]
-        return level[0]
+        parts = [self._partition(subject.name, held) for held in subject.held]
+        parts += [self.partition(subject.name, source, None) for source in subject.foreseen]
+        level = [self._add(check, subject.name, params, [part]) for part in parts]
+        merging = {"check": describe(check), "columns": None}
+        return merged(level, lambda group: self._add(check, subject.name, merging, group), _FAN_IN)[0]
 
     def _add(self, check: Plugin, name: str, params: Mapping[str, object], inputs: Sequence[str]) -> str:
-        label = f"{name}.check"
-        index = self.counts[label] = self.counts.get(label, -1) + 1
-        task = Task("check", plain(params), tuple(inputs), code_of("check", [check]), label, index, f"artifacts/{label}")
-        self.tasks.setdefault(task.key, task)
-        return task.key
+        return self.add("check", params, inputs, f"{name}.check", plugins=[check])
 
-    def _partition(self, name: str, number: int, held: Held) -> str:
+    def _partition(self, name: str, held: Held) -> str:
         artifact = held.artifact()
-        params = {"source": held.partition.source, "rows": artifact.digest}
-        task = Task("ingest", plain(params), (), "", f"{name}.ingest", number, "")
-        self.tasks[task.key], self.given[task.key] = task, Outcome("reused", artifact)
-        return task.key
+        key = self.partition(name, held.partition.source, artifact.digest)
+        self.given[key] = Outcome("reused", artifact)
+        return key
 
 
 def _judge(one: _Asked, done: Execution, store: ArtifactStore, now: datetime) -> _Fault | None:

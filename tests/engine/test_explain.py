@@ -60,6 +60,33 @@ def test_what_never_ran_is_said_to_have_never_ran_and_no_store_is_made(shapes):
     assert not STORE.exists()
 
 
+class Counted(Watcher):
+    """Counts the tasks that ran, by label; a partition that is given to a graph has no code and ran before."""
+
+    def __init__(self):
+        self.ran = {}
+
+    def ended(self, task, outcome):
+        if outcome.status == "ran" and task.code:
+            self.ran[task.label] = self.ran.get(task.label, 0) + 1
+
+
+@pytest.mark.parametrize("mode", ["append", "snapshot"])
+def test_a_plan_counts_the_rules_about_datasets_and_their_assessment(shapes, mode):
+    rule = "expect: [{use: unique, columns: [id], scope: dataset}]"
+    lines = f"    key: [id]\n    mode: {mode}\n    {rule}\n"
+    shapes.pipeline(("    key: [id]\n", lines), ("assess: false", "assess: true"))
+    for number in range(3, 5):
+        plan = {stage["label"]: stage["run"] for stage in explain(shapes.load())["stages"] if stage["run"]}
+        counted = Counted()
+        run_pipeline(shapes.load(), watchers=[counted]).raise_failure()
+        assert {"shapes.check", "shapes.assess", "shapes.merge_assessed", "shapes.judge"} <= counted.ran.keys()
+        of_rows = {label: count for label, count in plan.items() if label.startswith("shapes.")}
+        assert of_rows == {label: count for label, count in counted.ran.items() if label.startswith("shapes.")}
+        assert not would_run(shapes)
+        shapes.write(f"data/shapes-{number}.csv", shapes.rows(1 + 20 * number, 20))
+
+
 def test_after_a_run_nothing_would_run_and_looking_changes_nothing(shapes):
     shapes.run()
     before = written()

@@ -16,7 +16,8 @@ import engine.notebook
 from engine.errors import ConfigError, DataError, MissingColumn, UnknownName
 from engine.explain import lineage
 from engine.plugin import ROW, Window
-from engine.records import events, list_batches, quarantine, replay_quarantine, rows, show_batch
+from engine.records import events, list_batches, quarantine, rows, show_batch
+from engine.replays import replay_quarantine
 from engine.runs import ingest_pipeline
 from engine.stages.numbers import count_around
 from tests.conftest import Shapes

@@ -8,7 +8,8 @@ import pytest
 
 from engine.errors import ConfigError, ConflictError, DataError
 from engine.ingestion.replay import plan_replay, replay
-from engine.records import ROW, Replays, list_batches, quarantine, replay_quarantine, rows, show_batch
+from engine.records import ROW, list_batches, quarantine, rows, show_batch
+from engine.replays import Replays, replay_quarantine
 from engine.runs import ingest_pipeline, opened, workers_of
 from engine.stores.batches import Batch
 from tests.conftest import Shapes
@@ -414,3 +415,22 @@ def test_a_dataset_without_batches_has_nothing_to_replay(shapes: Shapes) -> None
     describe(shapes, COMPLETE)
     assert replayed(shapes).summary["datasets"][0]["rows_in"] == 0
     assert list_batches(shapes.load().store) == []
+
+
+@pytest.mark.parametrize("on_fail", ["stop", "warn"])
+def test_rows_that_come_in_count_for_the_rules_about_the_whole_dataset(shapes: Shapes, on_fail: str) -> None:
+    most = f"{{use: row_count, max: 52, on_fail: {on_fail}}}"
+    describe(shapes, COMPLETE, most)
+    ingested(shapes)
+    describe(shapes, SEEN, most)
+    found = replay_quarantine(shapes.load())
+    assert (ids(shapes), waiting(shapes)) == (list(range(1, 61)), []), "what is in quarantine no more is in"
+    said = "shapes breaks the rule: there are at most 52 rows"
+    if on_fail == "warn":
+        assert (found.errors, found.summary["status"]) == ([], "done")
+        assert [one["message"] for one in found.summary["warnings"]] == [f"{said}: 60 rows"]
+    else:
+        (error,) = found.errors
+        assert isinstance(error, DataError)
+        assert (error.what, error.where, error.found) == (said, "datasets.shapes.expect[1]", "60 rows")
+        assert found.summary["status"] == "failed"
