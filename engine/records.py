@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from engine.config.spec import PipelineSpec, Store
-from engine.errors import DataError, LevadaError, unknown
-from engine.execute import Watcher
+from engine.config.spec import Store
+from engine.errors import DataError, unknown
 from engine.ingestion.replay import Chain, chains
 from engine.plugin import CHECK, RAW, ROW
-from engine.runs import Stores, opened, recorded, workers_of
+from engine.runs import Stores, opened
 from engine.schemas import schema_of, shown, union
 from engine.stages.numbers import Link, numbered, outside, waiting
 from engine.stores.batches import Batch, BatchPartition, Columns, Held, current
-from engine.stores.catalog import RunRecord
 from engine.stores.history import find_batch
 
 BATCH = "__batch__"
