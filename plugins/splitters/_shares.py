@@ -8,20 +8,22 @@ from engine.plugin import PARTS, Roles, Shares
 
 
 def part(shares: Shares, place: pl.Expr, count: pl.Expr) -> pl.Expr:
-    """Return the part of the row at ``place`` (from 0) of ``count``: the first are train, the last are test.
+    """Return the part of the row at ``place`` (from 0) of ``count``: the first are train, the last are test."""
+    return chosen(*(place < until for until in bounds(shares, count)))
 
-    The sizes of the parts are the shares of ``count``, rounded.
-    """
-    train, validation, test = PARTS
+
+def bounds(shares: Shares, count: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Return how many of ``count`` rows are train, and how many are train or validation: the shares, rounded."""
     # Counted from the end, so that shares whose sum is 1 - 1e-16 do not leave a row to a part that has no share.
     until_test = 1 - shares.test if shares.validation else shares.train
-    return (
-        pl.when(place < (count * shares.train + 0.5).floor())
-        .then(pl.lit(train))
-        .when(place < ((count * until_test + 0.5).floor() if shares.test else count))
-        .then(pl.lit(validation))
-        .otherwise(pl.lit(test))
-    )
+    train = (count * shares.train + 0.5).floor().cast(pl.Int64)
+    return train, (count * until_test + 0.5).floor().cast(pl.Int64) if shares.test else count.cast(pl.Int64)
+
+
+def chosen(train: pl.Expr, validation: pl.Expr) -> pl.Expr:
+    """Return train where ``train`` is true, else validation where ``validation`` is, else test."""
+    names = [pl.lit(name) for name in PARTS]
+    return pl.when(train).then(names[0]).when(validation).then(names[1]).otherwise(names[2])
 
 
 def shuffled(count: int, seed: int) -> pl.Series:

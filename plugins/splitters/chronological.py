@@ -4,7 +4,7 @@ import polars as pl
 from pydantic import Field
 
 from engine.plugin import Roles, Shares
-from plugins.splitters._shares import part, time_column
+from plugins.splitters._shares import bounds, chosen, time_column
 
 
 class Chronological(Shares):
@@ -24,5 +24,9 @@ class Chronological(Shares):
 
     def assign(self, roles: Roles) -> pl.Expr:
         time = pl.col(self.needs(roles))
-        place = time.rank("min").cast(pl.Int64) - 1
-        return pl.when(time.is_null()).then(pl.lit("train")).otherwise(part(self, place, time.count()))
+        in_order = time.drop_nulls().sort()
+        # A row is among the first n just if it is no later than the n-th: one sort of the times, and no ranks.
+        first, second = (
+            (until > 0) & (time <= in_order.get(until - 1, null_on_oob=True)) for until in bounds(self, time.count())
+        )
+        return chosen(time.is_null() | first, second)
