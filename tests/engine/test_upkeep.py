@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import chdir
+from pathlib import Path
+from shutil import copytree, rmtree
 
 import pytest
 
@@ -18,13 +21,28 @@ from tests.conftest import Shapes
 AREAS = ("width * height", "width + height", "width - height", "height - width")
 
 
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shapes, Path]:
+    """A project whose view was defined in four ways, one after the other, and run each time; and a copy of its store."""
+    project = Shapes.create(tmp_path_factory.mktemp("four"))
+    with chdir(project.folder):
+        for area in AREAS:
+            project.pipeline(("width * height", area))
+            project.run()
+    copy = tmp_path_factory.mktemp("copy") / "store"
+    return project, copytree(project.folder / ".levada", copy)
+
+
 @pytest.fixture
-def grown(shapes: Shapes) -> Shapes:
-    """A project whose view was defined in four ways, one after the other, and run each time."""
-    for area in AREAS:
-        shapes.pipeline(("width * height", area))
-        shapes.run()
-    return shapes
+def grown(four: tuple[Shapes, Path], monkeypatch: pytest.MonkeyPatch) -> Shapes:
+    """The project as it was after its four runs: a store knows its sources by their paths, so it stays in its folder."""
+    project, store = four
+    rmtree(project.folder / ".levada")
+    copytree(store, project.folder / ".levada")
+    project.pipeline(("width * height", AREAS[-1]))
+    (project.folder / "conf/pipeline/other.yaml").unlink(missing_ok=True)
+    monkeypatch.chdir(project.folder)
+    return project
 
 
 def store_of(shapes: Shapes, keep: int | str | None) -> Store:
