@@ -19,8 +19,9 @@ from engine.execute import Execution, Outcome
 from engine.graph import Graph
 from engine.ingestion import Ingested
 from engine.ingestion.replay import chains
-from engine.plugin import Plugin
+from engine.plugin import Plugin, choose
 from engine.registry import describe
+from engine.schemas import Columns, schema_of
 
 _FAN_IN = 8  # summaries that one task merges: few, because the last group of each level is merged anew for a new batch
 
@@ -37,6 +38,7 @@ class Condition:
     given: Mapping[str, Outcome]
     judgements: Mapping[str, str]
     batches: Mapping[str, int]
+    columns: Mapping[str, Columns]
 
     @property
     def own(self) -> frozenset[str]:
@@ -63,25 +65,36 @@ class Condition:
         }
 
     def _parted(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
-        """Return a judgement with the findings apart that steps under ``prepare`` settle."""
-        steps = [describe(step) for step in self.spec.datasets[name].prepare]
+        """Return a judgement with the findings apart that the pipeline's steps settle."""
+        steps = [*(describe(step) for step in self.spec.datasets[name].prepare), *self._imputes(name)]
         by = [(one, settled_by(Finding.of_plain(one), steps)) for one in data["findings"]]
         settled = [{**one, "by": step} for one, step in by if step]
         return {**data, "findings": [one for one, step in by if not step], "settled": settled}
 
+    def _imputes(self, name: str) -> list[dict[str, Any]]:
+        """Return the steps of the encoding that fill in what is missing, with the names of the dataset's columns."""
+        view = self.spec.view
+        if name not in (view.from_, *(join.with_ for join in view.join)):
+            return []
+        schema, nodes = schema_of(self.columns[name]), [describe(step) for step in self.spec.encode]
+        asked = [node["columns"] for node in nodes if node["use"] == "impute"]
+        return [{"use": "impute", "columns": one if isinstance(one, list) else choose(one, schema)} for one in asked]
 
-def plan_condition(spec: PipelineSpec, ingested: Iterable[Ingested]) -> Condition:
+
+def plan_condition(spec: PipelineSpec, ingested: Iterable[Ingested], *, ahead: bool = False) -> Condition:
     """Return the tasks for datasets that have been ingested; one of which something is not there is left out.
 
-    Of what is only foreseen yet, each partition counts as a batch, but those of a snapshot as one.
+    To look ``ahead`` is to add those for what is only foreseen: each partition as a batch, those of a snapshot as one.
     """
-    builder, judgements, batches = _Builder(spec), dict[str, str](), dict[str, int]()
+    builder, judgements, batches, columns = _Builder(spec), dict[str, str](), dict[str, int](), dict[str, Columns]()
     for one in ingested:
-        there = all(outcome.artifact is not None for outcome in one.outcomes.values())
-        if there and one.content.parts:
-            judgements[one.name] = builder.dataset(one)
+        there = all(one.outcomes[held.partition.source].artifact is not None for held in one.held)
+        foreseen = one.foreseen if ahead else ()
+        if there and (one.held or foreseen):
+            judgements[one.name] = builder.dataset(one, foreseen)
             batches[one.name] = len({held.batch.id for held in one.held})
-    return Condition(spec, Graph(builder.tasks), builder.given, judgements, batches)
+            columns[one.name] = one.content.columns
+    return Condition(spec, Graph(builder.tasks), builder.given, judgements, batches, columns)
 
 
 @dataclass(slots=True)
@@ -91,7 +104,7 @@ class _Builder(Tasks):
     spec: PipelineSpec
     given: dict[str, Outcome] = field(default_factory=dict)
 
-    def dataset(self, ingested: Ingested) -> str:
+    def dataset(self, ingested: Ingested, foreseen: Sequence[str]) -> str:
         """Add the tasks of a dataset and return the key of its judgement."""
         name = ingested.name
         summaries: dict[tuple[int, bool], list[str]] = {}
@@ -112,7 +125,7 @@ class _Builder(Tasks):
             summary = self._add(name, "assess", params, [partition])
             summaries.setdefault((held.batch.sequence, bool(held.partition.of)), []).append(summary)
         last = max((number for number, _ in summaries), default=0)
-        for number, source in enumerate(ingested.foreseen, last + 1):
+        for number, source in enumerate(foreseen, last + 1):
             new = self._add(name, "assess", {"source": source}, [self.partition(name, source, None)])
             batch = last + 1 if self.spec.datasets[name].mode == "snapshot" else number
             summaries.setdefault((batch, False), []).append(new)

@@ -40,7 +40,7 @@ def explain(spec: PipelineSpec) -> dict[str, Any]:
         planned = compiler.plan(spec)
         compiled, ingested = compiler.compile(spec, final=True)
         rules = asked_of(list(planned.values()), [ingested[name] for name in planned], catalog).graph
-        condition = plan_condition(spec, ingested.values() if spec.assess else ()).graph
+        condition = plan_condition(spec, ingested.values() if spec.assess else (), ahead=True).graph
         graph = Graph([*rules.values(), *condition.values(), *compiled.graph.values()])
         given = {
             key: ingested[name].outcomes[part.source]

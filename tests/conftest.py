@@ -124,6 +124,14 @@ class Shapes:
             yield catalog
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is remembered between processes away from the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def as_found() -> Iterator[None]:
     """Leave ``sys.path``, the modules and all that is remembered of them as they were."""

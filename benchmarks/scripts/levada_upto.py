@@ -14,13 +14,18 @@ import time
 from typing import Any
 
 from engine.config.compose import load
+from engine.config.spec import PipelineSpec
 from engine.execute import execute
 from engine.runs import Compiler, given_to, opened, recorded, workers_of
 
 
 def main(data: str, store_root: str, pipeline: str, stage: str) -> dict[str, Any]:
     """Run and return what is to be told."""
-    spec = load([f"pipeline={pipeline}", f"data={data}", f"store.root={store_root}"], "benchmarks/conf")
+    return up_to(load([f"pipeline={pipeline}", f"data={data}", f"store.root={store_root}"], "benchmarks/conf"), stage)
+
+
+def up_to(spec: PipelineSpec, stage: str) -> dict[str, Any]:
+    """Run a pipeline as far as a stage, from the ingestion on, and return what is to be told."""
     with (
         opened(spec.store) as stores,
         workers_of(spec, ()) as workers,
@@ -36,9 +41,9 @@ def main(data: str, store_root: str, pipeline: str, stage: str) -> dict[str, Any
         given = {key: outcome for key, outcome in given_to(compiled, ingested).items() if key in graph}
         found = execute(graph, stores.files, stores.catalog, workers, run=record.id, given=given)
         seconds = time.perf_counter() - started
-        for _, error in found.failures():
-            raise error
-        files = [artifact.file for key in keys if (artifact := found.artifact(key)) is not None]
+    for _, error in found.failures():
+        raise error
+    files = [artifact.file for key in keys if (artifact := found.artifact(key)) is not None]
     return {
         "ran": found.count("ran"),
         "reused": found.count("reused"),

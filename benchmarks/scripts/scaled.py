@@ -18,8 +18,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from engine.config.spec import PipelineSpec
 
 TIMES = 4
 
@@ -51,36 +55,18 @@ def data(root: Path, partitions: int, columns: int, rows: int) -> Path:
 
 
 def _levada(source: Path, work: Path, steps: int) -> dict[str, object]:
+    from benchmarks.scripts.levada_upto import up_to
     from engine.config.compose import load
-    from engine.execute import execute
-    from engine.runs import Compiler, given_to, opened, recorded, workers_of
+    from engine.runs import ingest_pipeline
 
     (work / "conf" / "pipeline").mkdir(parents=True)
 
-    def run(turn: int, *, prepare: bool = True) -> list[str]:
+    def specified(turn: int) -> PipelineSpec:
         (work / "conf" / "pipeline" / f"turn_{turn}.yaml").write_text(_pipeline(source, steps, turn), encoding="utf-8")
-        spec = load([f"pipeline=turn_{turn}", f"store.root={work}/store"], str(work / "conf"))
-        with (
-            opened(spec.store) as stores,
-            workers_of(spec, ()) as workers,
-            recorded(stores.catalog, [spec.name]) as (record,),
-        ):
-            compiler = Compiler(stores)
-            compiler.plan(spec)
-            compiler.ingest([spec], workers, run=record.id, keep_going=False, watchers=())
-            if not prepare:
-                return []
-            compiled, ingested = compiler.compile(spec, final=True)
-            graph = compiled.graph.cull(compiled.view)
-            given = {key: outcome for key, outcome in given_to(compiled, ingested).items() if key in graph}
-            found = execute(graph, stores.files, stores.catalog, workers, run=record.id, given=given)
-            for _, error in found.failures():
-                raise error
-        made = [artifact.file for key in compiled.view if (artifact := found.artifact(key)) is not None]
-        return [str(stores.files.root / file.path) for file in made if file is not None]
+        return load([f"pipeline=turn_{turn}", f"store.root={work}/store"], str(work / "conf"))
 
-    run(0, prepare=False)
-    return _timed(run)
+    ingest_pipeline(specified(0)).raise_failure()
+    return _timed(lambda turn: list(up_to(specified(turn), "view")["files"]))
 
 
 def _timed(run: Callable[[int], list[str]]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Which findings the steps of a pipeline settle already, because they drop the column or repair what was found."""
+"""Which findings the steps of a pipeline settle already, because they drop the column, repair it or fill it in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from engine.assess.finding import Finding
 
 _REPAIRS: Mapping[str, frozenset[str]] = {
-    "missing": frozenset({"fill", "fill_forward"}),
+    "missing": frozenset({"fill", "fill_forward", "impute"}),
     "constant": frozenset({"fill"}),
     "not_finite": frozenset({"fill"}),
     "blank": frozenset({"normalize_text", "replace"}),
@@ -25,10 +25,12 @@ _REPAIRS: Mapping[str, frozenset[str]] = {
 Step = Mapping[str, Any]
 
 
-def settled_by(finding: Finding, prepare: Sequence[Step]) -> str:
-    """Return the step under ``prepare`` that settles a finding, empty when none does."""
-    for step in prepare:
+def settled_by(finding: Finding, steps: Sequence[Step]) -> str:
+    """Return the step that settles a finding, of those under ``prepare`` and ``encode``; empty when none does."""
+    for step in steps:
         use = str(step["use"])
+        if use == "impute" and finding.count * 2 >= finding.total:
+            continue  # most of the column would be invented: that is for a person to say
         if use == "deduplicate" and finding.kind in ("rows_repeated", "key_repeated"):
             return use
         if use == "rename":

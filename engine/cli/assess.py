@@ -61,7 +61,7 @@ def _show(dataset: Mapping[str, Any]) -> None:
             f"{' and '.join(one['columns']) or 'rows'} ({one['kind'].replace('_', ' ')}, by {one['by']})"
             for one in dataset["settled"]
         )
-        for line in textwrap.wrap(f"settled  under prepare: {told}", _WIDTH, subsequent_indent=" " * 9):
+        for line in textwrap.wrap(f"settled  by the pipeline: {told}", _WIDTH, subsequent_indent=" " * 9):
             console.print(Text(line, style="dim"))
 
 

@@ -91,21 +91,28 @@ def _use_folders(folders: tuple[str, ...]) -> None:
 def _run(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Artifact:
     for attempt in range(setting.retries + 1):
         try:
-            _use_folders(setting.folders)
-            function = (setting.find or find_stage)(task.function)
-            stem = f"part-{task.index:04d}"
-            return function(Work(json.loads(task.params), inputs, setting.store, task.place, stem, setting.secrets))
+            return _attempt(setting, task, inputs)
         except HostError:
             if attempt == setting.retries:
                 raise
             time.sleep(_BACK_OFF * 2**attempt)
-        except LevadaError:
-            raise
-        except MemoryError as error:
-            raise HostError(f"{task.label}: not enough memory", hint="use fewer workers, or a larger machine") from error
-        except (Exception, PanicException) as error:  # a plugin may raise anything, and Polars what is no Exception
-            raise _bug(task, error) from error
     raise AssertionError("a loop over at least one attempt always returns or raises")
+
+
+def _attempt(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Artifact:
+    try:
+        _use_folders(setting.folders)
+        function = (setting.find or find_stage)(task.function)
+        stem = f"part-{task.index:04d}"
+        return function(Work(json.loads(task.params), inputs, setting.store, task.place, stem, setting.secrets))
+    except LevadaError:
+        raise
+    except (Exception, PanicException) as error:  # a plugin may raise anything, and Polars what is no Exception
+        # Memory that another task has may be free a moment later. Polars says of it what the system said, in words.
+        if isinstance(error, MemoryError) or "Cannot allocate memory" in str(error):
+            hint = "use fewer workers (executor.workers=1), or a larger machine"
+            raise HostError(f"{task.label}: not enough memory", hint=hint) from error
+        raise _bug(task, error) from error
 
 
 def _bug(task: Task, error: BaseException) -> LevadaError:

@@ -1,4 +1,7 @@
-"""Metrics of classification. Where there are two classes, the last in sorted order is the positive one."""
+"""Metrics of classification. Where there are two classes, the last in sorted order is the positive one.
+
+scikit-learn is imported where a metric is computed: a run that computes none needs not wait for it.
+"""
 
 import math
 from collections.abc import Callable
@@ -7,14 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.metrics import (
-    accuracy_score,
-    average_precision_score,
-    f1_score,
-    precision_score,
-    recall_score,
-    roc_auc_score,
-)
 
 from engine.plugin import Metric, TaskName
 from plugins.metrics._classes import classes, one_class_against_rest, probabilities
@@ -29,6 +24,8 @@ class Accuracy(Metric):
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import accuracy_score
+
         if truth is None or truth.is_empty():
             return None
         return float(accuracy_score(truth.to_list(), prediction["prediction"].to_list()))
@@ -59,6 +56,8 @@ class Precision(Metric):
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import precision_score
+
         return _of_positive_or_mean(precision_score, truth, prediction)
 
 
@@ -71,6 +70,8 @@ class Recall(Metric):
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import recall_score
+
         return _of_positive_or_mean(recall_score, truth, prediction)
 
 
@@ -84,6 +85,8 @@ class F1(Metric):
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import f1_score
+
         return _of_positive_or_mean(f1_score, truth, prediction)
 
 
@@ -97,6 +100,8 @@ class RocAuc(Metric):
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import roc_auc_score
+
         return None if truth is None else one_class_against_rest(truth, prediction, roc_auc_score)
 
 
@@ -110,6 +115,8 @@ class AveragePrecision(Metric):
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import average_precision_score
+
         return None if truth is None else one_class_against_rest(truth, prediction, average_precision_score)
 
 

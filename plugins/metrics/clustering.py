@@ -1,4 +1,7 @@
-"""Metrics of clustering. Rows that a model calls noise (cluster -1) are in no cluster, and are not measured."""
+"""Metrics of clustering. Rows that a model calls noise (cluster -1) are in no cluster, and are not measured.
+
+scikit-learn is imported where a metric is computed: a run that computes none needs not wait for it.
+"""
 
 from typing import ClassVar
 
@@ -6,13 +9,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
-from sklearn.metrics import (
-    adjusted_rand_score,
-    calinski_harabasz_score,
-    davies_bouldin_score,
-    normalized_mutual_info_score,
-    silhouette_score,
-)
 
 from engine.plugin import Metric, TaskName
 
@@ -33,6 +29,8 @@ class Silhouette(Metric):
     )
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import silhouette_score
+
         matrix, labels = _clustered(prediction, features)
         if len(labels) > self.sample:
             drawn = np.sort(np.random.RandomState(0).permutation(len(labels))[: self.sample])
@@ -50,6 +48,8 @@ class DaviesBouldin(Metric):
     greater_is_better: ClassVar[bool] = False
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import davies_bouldin_score
+
         matrix, labels = _clustered(prediction, features)
         return float(davies_bouldin_score(matrix, labels)) if _measurable(matrix, labels) else None
 
@@ -64,6 +64,8 @@ class CalinskiHarabasz(Metric):
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"clustering"})
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import calinski_harabasz_score
+
         matrix, labels = _clustered(prediction, features)
         return float(calinski_harabasz_score(matrix, labels)) if _measurable(matrix, labels) else None
 
@@ -77,6 +79,8 @@ class AdjustedRand(Metric):
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"clustering"})
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import adjusted_rand_score
+
         if truth is None or truth.is_empty():
             return None
         return float(adjusted_rand_score(truth.to_list(), prediction["prediction"].to_list()))
@@ -92,6 +96,8 @@ class NormalizedMutualInformation(Metric):
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"clustering"})
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import normalized_mutual_info_score
+
         if truth is None or truth.is_empty():
             return None
         return float(normalized_mutual_info_score(truth.to_list(), prediction["prediction"].to_list()))

@@ -1,15 +1,11 @@
-"""Metrics of regression: the target's unit is that of the column that is predicted."""
+"""Metrics of regression: the target's unit is that of the column that is predicted.
+
+scikit-learn is imported where a metric is computed: a run that computes none needs not wait for it.
+"""
 
 from typing import ClassVar
 
 import polars as pl
-from sklearn.metrics import (
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    median_absolute_error,
-    r2_score,
-    root_mean_squared_error,
-)
 
 from engine.plugin import Metric, TaskName
 
@@ -24,6 +20,8 @@ class Rmse(Metric):
     greater_is_better: ClassVar[bool] = False
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import root_mean_squared_error
+
         if truth is None or truth.is_empty():
             return None
         return float(root_mean_squared_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
@@ -39,6 +37,8 @@ class Mae(Metric):
     greater_is_better: ClassVar[bool] = False
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import mean_absolute_error
+
         if truth is None or truth.is_empty():
             return None
         return float(mean_absolute_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
@@ -54,6 +54,8 @@ class MedianAbsoluteError(Metric):
     greater_is_better: ClassVar[bool] = False
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import median_absolute_error
+
         if truth is None or truth.is_empty():
             return None
         return float(median_absolute_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
@@ -69,6 +71,8 @@ class Mape(Metric):
     greater_is_better: ClassVar[bool] = False
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import mean_absolute_percentage_error
+
         if truth is None or truth.is_empty() or (truth == 0).any():
             return None
         return float(mean_absolute_percentage_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
@@ -83,6 +87,8 @@ class R2(Metric):
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"regression"})
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        from sklearn.metrics import r2_score
+
         if truth is None or truth.n_unique() < 2:
             return None
         return float(r2_score(truth.to_numpy(), prediction["prediction"].to_numpy()))

@@ -1,7 +1,8 @@
 """Every scikit-learn estimator that fits a task, as a model: ``use: sklearn.RandomForestClassifier``.
 
 The parameters are those of the estimator, under its own names, and are checked by scikit-learn before any data is
-read. A model is made when it is asked for, and then only its own part of scikit-learn is imported.
+read. A model is made when it is asked for, and then only its own part of scikit-learn is imported, if any: what scikit-learn
+said of the same parameters before is remembered.
 """
 
 import inspect
@@ -17,6 +18,7 @@ from pydantic import ConfigDict, Field, create_model, model_validator
 
 from engine.errors import DataError, unknown
 from engine.plugin import Model, TaskName
+from plugins.models import _answers
 from plugins.models._estimators import HOMES
 from plugins.models._numpydoc import explanations
 
@@ -37,11 +39,14 @@ class _Estimator(Model):
 
     @model_validator(mode="after")
     def _scikit_learn_accepts(self) -> "_Estimator":
-        from sklearn.utils._param_validation import validate_parameter_constraints
+        asked = _answers.question("accepts", type(self).__name__, self._parameters())
+        if _answers.recall(asked) is None:
+            from sklearn.utils._param_validation import validate_parameter_constraints
 
-        estimator = _load(type(self).__name__)
-        accepted = estimator._parameter_constraints  # noqa: SLF001  scikit-learn has no public name for what it accepts
-        validate_parameter_constraints(accepted, self._parameters(), estimator.__name__)
+            estimator = _load(type(self).__name__)
+            accepted = estimator._parameter_constraints  # noqa: SLF001  scikit-learn has no public name for what it accepts
+            validate_parameter_constraints(accepted, self._parameters(), estimator.__name__)
+            _answers.keep(asked, answer=True)
         return self
 
     def _parameters(self) -> dict[str, Any]:
@@ -206,19 +211,37 @@ def names() -> list[str]:
 @cache
 def plugin(name: str) -> type[Model]:
     """Return the model of an estimator's class name; ``UnknownName`` if scikit-learn has no such estimator."""
-    estimator = _load(name)
-    explained = explanations(inspect.getdoc(estimator) or "")
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(estimator).parameters.values():
+    for parameter, default, description in _parameters_of(name):
         # pydantic's own methods keep their names: the parameter `copy` is the field `copy_`, and `copy` in YAML.
-        field = f"{parameter.name}_" if hasattr(Model, parameter.name) else parameter.name
-        default = 0 if parameter.name == "random_state" else parameter.default
-        if isinstance(default, tuple):  # YAML and JSON have lists only, and equal parameters must be equal
-            default = list(default)
-        description = explained.get(parameter.name, f"See scikit-learn's page of {name}.")
+        field = f"{parameter}_" if hasattr(Model, parameter) else parameter
         fields[field] = (Any, Field(default=default, description=description))
     base = _BASES[HOMES[name][1]]
     return create_model(name, __base__=base, __module__=__name__, __doc__=_doc(name, base), **fields)
+
+
+def _parameters_of(name: str) -> list[tuple[str, Any, str]]:
+    """Return the parameters of an estimator: name, default, and what scikit-learn says of it."""
+    if name not in HOMES:
+        raise unknown("scikit-learn estimator", name, HOMES)
+    asked = _answers.question("parameters", name)
+    found: list[tuple[str, Any, str]] | None = _answers.recall(asked)
+    if found is None:
+        estimator = _load(name)
+        explained = explanations(inspect.getdoc(estimator) or "")
+        found = [
+            (one.name, _default(one), explained.get(one.name, f"See scikit-learn's page of {name}."))
+            for one in inspect.signature(estimator).parameters.values()
+        ]
+        _answers.keep(asked, found)
+    return found
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    if parameter.name == "random_state":
+        return 0
+    # YAML and JSON have lists only, and equal parameters must be equal
+    return list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
 
 
 def _restored(name: str, parameters: dict[str, Any]) -> Model:
@@ -226,8 +249,6 @@ def _restored(name: str, parameters: dict[str, Any]) -> Model:
 
 
 def _load(name: str) -> _Fitted:
-    if name not in HOMES:
-        raise unknown("scikit-learn estimator", name, HOMES)
     return getattr(import_module(HOMES[name][0]), name)
 
 

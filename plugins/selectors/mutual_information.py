@@ -4,7 +4,6 @@ from typing import ClassVar
 
 import polars as pl
 from pydantic import Field
-from sklearn.metrics import mutual_info_score
 
 from engine.plugin import TARGET, Selector
 from plugins.selectors import _sample
@@ -61,6 +60,8 @@ class MutualInformation(Selector):
 
 
 def _information(feature: pl.Series, target: pl.Series, counts: pl.Series) -> float:
+    from sklearn.metrics import mutual_info_score
+
     if not len(counts):
         return 0.0
     cells = pl.DataFrame({"feature": feature, "target": target, "count": counts})

@@ -2,7 +2,6 @@
 
 import polars as pl
 from pydantic import Field
-from sklearn.utils import murmurhash3_32
 
 from engine.errors import ConfigError
 from engine.plugin import Roles, Shares
@@ -48,5 +47,7 @@ class Hash(Shares):
 
     def _lots(self, keys: pl.Series) -> pl.Series:
         """Return a number from 0 below 2**32 for each key."""
+        from sklearn.utils import murmurhash3_32
+
         lots = [murmurhash3_32(one, seed=self.seed, positive=True) for one in texts_of(keys).to_list()]
         return pl.Series(lots, dtype=pl.Int64)

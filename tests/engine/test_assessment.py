@@ -121,8 +121,10 @@ def test_the_wind_that_never_blew_is_found_in_the_weather_and_set_aside(tmp_path
     found = assess_pipeline(spec, ["weather"])
     warnings = {name: one for name, one in of(found).items() if one["severity"] == "warning"}
     assert set(warnings) == {("missing", "wind_gust"), ("outliers", "wind_speed")}
-    (dropped,) = found.summary["datasets"][0]["settled"]  # the pipeline drops it already
-    assert (dropped["kind"], dropped["columns"], dropped["by"]) == ("constant", ["year"], "drop")
+    settled = {(one["kind"], *one["columns"]): one["by"] for one in found.summary["datasets"][0]["settled"]}
+    assert settled.pop(("constant", "year")) == "drop"  # by the pipeline, already
+    assert {kind for kind, _ in settled} == {"missing"}
+    assert set(settled.values()) == {"impute"}
     wind = warnings[("outliers", "wind_speed")]
     assert (wind["count"], wind["examples"][0]["value"], wind["examples"][0]["row"]) == (1, "1048.36", 1010)
     (rule,) = found.proposals["weather"]["expect"]
@@ -143,7 +145,7 @@ def test_a_run_says_in_what_condition_the_data_is_and_the_command_takes_it_from_
     condition = run.summary["condition"]
     (one,) = condition["datasets"]
     assert (one["name"], one["rows"], one["batches"]) == ("shapes", 60, 3)
-    assert ("missing", ["height"]) in [(found["kind"], found["columns"]) for found in one["findings"]]
+    assert ("missing", ["height"], "impute") in [(found["kind"], found["columns"], found["by"]) for found in one["settled"]]
     assert [shown["column"] for shown in one["distributions"]] == ["id", "colour", "width", "height", "kind"]
     assert condition["ran"] == 8
     assert ran(assess_pipeline(shapes.load())) == {}

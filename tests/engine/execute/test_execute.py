@@ -65,6 +65,10 @@ class Bench:
     def greedy(self, work):
         raise MemoryError
 
+    def unmapped(self, work):
+        """Fails as Polars does when a file can not be mapped into memory."""
+        raise OSError("Cannot allocate memory (os error 12)")
+
     def interrupted(self, work):
         raise KeyboardInterrupt
 
@@ -216,11 +220,19 @@ def test_faults_of_the_machine_that_stay_are_failures(bench):
     assert [error.exit_code for _, error in execution.failures()] == [4]
 
 
-@pytest.mark.parametrize(("function", "exit_code"), [("bad", 3), ("buggy", 1), ("panicking", 1), ("greedy", 4)])
-def test_faults_of_data_code_and_memory_are_not_tried_again(bench, function, exit_code):
+@pytest.mark.parametrize(("function", "exit_code"), [("bad", 3), ("buggy", 1), ("panicking", 1)])
+def test_faults_of_data_and_code_are_not_tried_again(bench, function, exit_code):
     execution = bench.run(task(function, "once"), retries=3)
     assert bench.begun == ["once"]
     assert [error.exit_code for _, error in execution.failures()] == [exit_code]
+
+
+@pytest.mark.parametrize("function", ["greedy", "unmapped"])
+def test_memory_that_another_task_may_have_is_asked_for_again(bench, function):
+    execution = bench.run(task(function, "twice"), retries=1)
+    assert bench.begun == ["twice", "twice"]
+    ((_, error),) = execution.failures()
+    assert (error.exit_code, error.what) == (4, "twice: not enough memory")
 
 
 def test_an_unforeseen_exception_is_said_with_its_line(bench):
