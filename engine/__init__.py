@@ -10,16 +10,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from engine.config.spec import PipelineSpec
     from engine.errors import LevadaError
+    from engine.estimators import Classifier, Clusterer, Regressor
     from engine.graph import Graph, Task
     from engine.notebook import features, ingest, load, plan, raw, run
     from engine.runs import Run
 
-__all__ = ["Graph", "LevadaError", "PipelineSpec", "Run", "Task", "features", "ingest", "load", "plan", "raw", "run"]
+__all__ = [
+    "Classifier",
+    "Clusterer",
+    "Graph",
+    "LevadaError",
+    "PipelineSpec",
+    "Regressor",
+    "Run",
+    "Task",
+    "features",
+    "ingest",
+    "load",
+    "plan",
+    "raw",
+    "run",
+]
 
 _HOMES = {
+    "Classifier": "engine.estimators",
+    "Clusterer": "engine.estimators",
     "Graph": "engine.graph",
     "LevadaError": "engine.errors",
     "PipelineSpec": "engine.config.spec",
+    "Regressor": "engine.estimators",
     "Run": "engine.runs",
     "Task": "engine.graph",
     "features": "engine.notebook",

@@ -238,13 +238,18 @@ def is_blind(node: Node) -> bool:
     return node["use"] == "hash_categories" or isinstance(node.get("with"), dict)
 
 
+SOME = ("chronological", "random-1", "group_k_fold")
+
+
 @pytest.mark.parametrize("executor", ["local_cluster", pytest.param("cluster", marks=pytest.mark.service)])
+@pytest.mark.parametrize("splits", [SOME, pytest.param(tuple(SPLITS), marks=pytest.mark.soak)], ids=["some", "all"])
 def test_executors_come_to_the_same_bytes_and_learn_nothing_from_rows_outside_of_training(
-    executor: str, on_threads: Proof, tmp_path: Path, request: pytest.FixtureRequest
+    executor: str, splits: tuple[str, ...], on_threads: Proof, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     more = {"address": request.getfixturevalue("cluster").address} if executor == "cluster" else {}
-    found = Pipelines.create(tmp_path, kind=executor, **more).sweep(ASKED, FEW)
-    for split in SPLITS:
+    asked = [WHOLE, *((split, data) for split in splits for data in ("as found", split))]
+    found = Pipelines.create(tmp_path, kind=executor, **more).sweep(asked, FEW)
+    for split in splits:
         assert found.learned(split, "as found") == found.learned(split, split)
     there = on_threads.everything()
-    assert found.everything() == {one: there[one] for one in ASKED}
+    assert found.everything() == {one: there[one] for one in asked}
