@@ -1,20 +1,30 @@
-"""Levada as a library: load, plan and run pipelines, and see the results in a notebook."""
+"""Levada as a library: load, plan and run pipelines, and see the results in a notebook.
+
+``%load_ext engine.notebook`` adds the cell magic ``%%plugin KIND NAME``, which keeps the cell as a plugin of your own.
+"""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from engine.compile import forget_code
 from engine.config.compose import load, load_store
 from engine.config.spec import PipelineSpec
-from engine.errors import LevadaError
+from engine.errors import ConfigError, LevadaError
+from engine.execute import Outcome, Watcher
 from engine.explain import explain
+from engine.graph import Graph, Task
 from engine.plugin import Window
 from engine.records import rows
+from engine.registry import KINDS, find, forget, use_folder
 from engine.report import render_run
 from engine.runs import Ingestion, Run, ingest_pipeline, run_pipeline
 from engine.stores.history import Moment
@@ -58,7 +68,7 @@ def run(pipeline: PipelineSpec | str, *overrides: str) -> Run:
     Raises the first failure; everything that had ended before is kept for the next run.
     """
     spec, given = _specified(pipeline, overrides)
-    found = run_pipeline(spec, overrides=given)
+    found = run_pipeline(spec, overrides=given, watchers=_watchers())
     found.raise_failure()
     return found
 
@@ -75,7 +85,9 @@ def ingest(
     ``since`` (included) and ``until`` (excluded) ask for a range, as ``levada ingest`` does. Raises the first failure;
     what does not depend on it is ingested.
     """
-    found = ingest_pipeline(_specified(pipeline, overrides)[0], datasets, Window(since=since, until=until))
+    found = ingest_pipeline(
+        _specified(pipeline, overrides)[0], datasets, Window(since=since, until=until), watchers=_watchers()
+    )
     found.raise_failure()
     return found
 
@@ -89,7 +101,7 @@ def sweep(pipeline: str, *trials: Sequence[str]) -> Sweep:
             found.append(Trial(number, given, load(given)))
         except LevadaError as error:
             found.append(Trial(number, given, error))
-    return run_sweep(found)
+    return run_sweep(found, watchers=_watchers())
 
 
 def raw(dataset: str, *overrides: str) -> pl.LazyFrame:
@@ -118,6 +130,85 @@ def features(
     return features_of(load_store(overrides), view, version=version, as_of=as_of, since=since, until=until)
 
 
-def report(found: Run) -> str:
-    """Return a run's report as one HTML page."""
-    return render_run(dict(found.summary))
+class Page(str):
+    """A page of HTML, which a notebook shows in a frame of its own: graph, tables and plots."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return f'<iframe srcdoc="{escape(self)}" style="width:100%;height:46em;border:1px solid #ccc"></iframe>'
+
+
+def report(found: Run) -> Page:
+    """Return a run's report as one HTML page; a notebook shows it."""
+    return Page(render_run(dict(found.summary)))
+
+
+def _watchers() -> list[Watcher]:
+    """Return what shows how a run goes: in a notebook's kernel a table, elsewhere nothing."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return [_Shown()] if hasattr(shell, "kernel") else []
+
+
+_PACE = 0.25  # seconds between two pictures of how a run goes
+
+
+class _Shown(Watcher):
+    """Shows the stages of a run below the cell, and how many tasks of each have ended."""
+
+    def __init__(self) -> None:
+        from IPython.display import HTML, display
+
+        self._html = HTML
+        self._place = display(HTML(""), display_id=True)
+        self._stages: dict[str, list[int]] = {}
+        self._last = 0.0
+
+    def begin(self, graph: Graph) -> None:
+        """Show what is to be done."""
+        self._stages |= {label: [0, len(tasks)] for label, tasks in graph.stages().items()}
+        self._show()
+
+    def ended(self, task: Task, outcome: Outcome) -> None:
+        """Count a task; the last one of all, and others from time to time, are shown."""
+        self._stages[task.label][0] += 1
+        if time.monotonic() - self._last > _PACE or all(done == total for done, total in self._stages.values()):
+            self._show()
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        print(text)
+
+    def _show(self) -> None:
+        self._last = time.monotonic()
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{escape(label)}</td><td><progress value='{done}' max='{total}'></progress></td>"
+            f"<td>{done} of {total}</td></tr>"
+            for label, (done, total) in self._stages.items()
+        )
+        self._place.update(self._html(f"<table>{rows}</table>"))
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Add the cell magic ``%%plugin``; IPython calls it for ``%load_ext engine.notebook``."""
+    shell.register_magic_function(keep_plugin, "cell", "plugin")
+
+
+def keep_plugin(line: str, cell: str) -> None:
+    """Keep a cell as a plugin of your own: ``%%plugin model nearest_mean`` writes ``plugins/models/nearest_mean.py``.
+
+    The file is where the kernel stands, and is what the command line and workers find too. Raises ``ConfigError`` when the
+    cell has no plugin of that name; the file stays, to be written again.
+    """
+    kind, _, name = line.strip().partition(" ")
+    if kind not in KINDS or not name.strip().isidentifier():
+        expected = f"%%plugin KIND NAME; KIND is one of {', '.join(KINDS)}, NAME is that of the class in snake_case"
+        raise ConfigError("this says not which plugin it is", where=f"%%plugin {line}", expected=expected)
+    file = Path("plugins") / f"{kind}s" / f"{name.strip()}.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(cell, encoding="utf-8")
+    use_folder(Path.cwd())
+    forget(f"plugins.{kind}s.{name.strip()}")
+    forget_code()
+    find(kind, name.strip(), where=f"{file}")
+    print(f"{file} is the {kind} {name.strip()}")

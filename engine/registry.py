@@ -53,9 +53,18 @@ def use_folder(folder: Path) -> None:
         )
     if (folder / "plugins").is_dir() and str(folder) not in sys.path:
         sys.path.append(str(folder))
-        importlib.invalidate_caches()
-        for remembered in (_modules, _classes, _family_names):
-            remembered.cache_clear()
+        forget()
+
+
+def forget(*modules: str) -> None:
+    """Look for plugins anew, and read these modules again when they are next asked for: their code has changed."""
+    for module in modules:
+        parent, _, child = module.rpartition(".")
+        if sys.modules.pop(module, None) is not None and parent in sys.modules:
+            vars(sys.modules[parent]).pop(child, None)
+    importlib.invalidate_caches()
+    for remembered in (_modules, _classes, _family_names, _entry_points):
+        remembered.cache_clear()
 
 
 def find(kind: str, name: str, *, where: str = "") -> type[Plugin]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from engine import digest, registry
+from engine import registry
 from engine.compile import builder
 from engine.config.compose import load
 from engine.config.spec import PipelineSpec
@@ -141,29 +139,14 @@ def as_found() -> Iterator[None]:
     if not added:
         return
     sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        origin = str(getattr(sys.modules[name], "__file__", None) or "")
-        if any(origin.startswith(place) for place in added):
-            parent, _, child = name.rpartition(".")
-            if parent in sys.modules:
-                vars(sys.modules[parent]).pop(child, None)
-            del sys.modules[name]
-    forget()
+    origins = {name: str(getattr(sys.modules[name], "__file__", None) or "") for name in set(sys.modules) - modules}
+    forget(*(name for name, origin in origins.items() if any(origin.startswith(place) for place in added)))
 
 
-def forget() -> None:
-    """Forget what the engine remembers of code, as a new process would."""
-    importlib.invalidate_caches()
-    digest.forget()
-    remembered: list[Any] = [
-        builder._code,
-        registry._modules,
-        registry._classes,
-        registry._family_names,
-        registry._entry_points,
-    ]
-    for function in remembered:
-        function.cache_clear()
+def forget(*names: str) -> None:
+    """Forget modules and what the engine remembers of code, as a new process would."""
+    registry.forget(*names)
+    builder.forget_code()
 
 
 @pytest.fixture

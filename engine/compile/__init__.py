@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.compile.builder import Builder, Content, Part, Tasks, code_of, merged
+from engine.compile.builder import Builder, Content, Part, Tasks, code_of, forget_code, merged
 from engine.compile.view import view_of
 from engine.config.spec import PipelineSpec
 from engine.graph import Graph
@@ -24,6 +24,7 @@ __all__ = [
     "Tasks",
     "code_of",
     "compile_pipeline",
+    "forget_code",
     "merged",
     "ranking_part",
     "roles_of",

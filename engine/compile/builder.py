@@ -114,3 +114,9 @@ def code_of(function: str, plugins: Sequence[Plugin]) -> str:
 @cache
 def _code(function: str, *modules: str) -> str:
     return digest.of_code(f"engine.stages.{function}", *modules)
+
+
+def forget_code() -> None:
+    """Read code anew: for a notebook or a test in which it changes while it runs."""
+    digest.forget()
+    _code.cache_clear()
