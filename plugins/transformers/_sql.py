@@ -4,12 +4,13 @@ import json
 import re
 from functools import lru_cache
 from io import StringIO
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import polars as pl
 from polars.exceptions import PolarsError
 
 from engine.plugin import require
+from plugins.transformers._numbers import divisor
 
 _FOREIGN = re.compile(r"\bselect\b", re.IGNORECASE)
 """Polars runs a subquery while it parses, and a subquery may name ``read_csv('/any/file')``: text in a configuration
@@ -63,7 +64,9 @@ def row_expression(text: str) -> pl.Expr:
 
 
 def over(text: str, schema: pl.Schema) -> pl.Expr:
-    """Return the expression that a text means for a frame's columns, its whole numbers computed in 128 bits.
+    """Return the expression that a text means for a frame's columns, exact and the same for any number of rows.
+
+    Whole numbers are computed in 128 bits, and divisions by a constant as ``_numbers.divisor`` says.
 
     Polars computes in the type of the columns and wraps without a word: 23 * 60 of an hour, which is Int8, is 100. A result
     that is a whole number is Int64, or the wider type that it had; where that does not hold it, Polars raises when it is
@@ -73,10 +76,11 @@ def over(text: str, schema: pl.Schema) -> pl.Expr:
     columns = expression.meta.root_names()
     require(columns, schema.names())
     whole = {name for name in columns if schema[name].is_integer()}
+    tree = _tree(expression)
     if not whole or not calculates(expression):
-        return expression
-    exact = pl.Expr.deserialize(StringIO(json.dumps(_widened(_tree(expression), whole))), format="json")
-    made = pl.LazyFrame(schema=schema).select(expression.alias("made")).collect_schema()["made"]
+        return _expression(_divided(tree, schema))
+    exact = _expression(_divided(_widened(tree, whole), schema))
+    made = _type(expression, schema)
     return exact.cast(made if made in _WIDE else pl.Int64) if made.is_integer() else exact
 
 
@@ -93,6 +97,30 @@ def _widened(tree: object, columns: set[str]) -> object:
     if tree.keys() == {"Column"} and tree["Column"] in columns:
         return {"Cast": {"expr": tree, "dtype": {"Literal": "Int128"}, "options": "Strict"}}
     return {key: _widened(part, columns) for key, part in tree.items()}
+
+
+def _divided(tree: object, schema: pl.Schema) -> object:
+    """Return a tree in which decimal numbers are divided exactly by constants, however many rows there are."""
+    if isinstance(tree, list):
+        return [_divided(part, schema) for part in tree]
+    if not _is_mapping(tree):
+        return tree
+    parts: dict[str, Any] = {key: _divided(part, schema) for key, part in tree.items()}
+    match parts:
+        case {"Function": {"input": [left, right], "function": {"Sql": {"Binary": "Div" | "Rem" | "IntDiv"}}}}:
+            dividend, constant = _expression(left), _expression(right)
+            if dividend.meta.root_names() and not constant.meta.root_names() and _type(_expression(parts), schema).is_float():
+                column = _tree(divisor(dividend, constant.cast(pl.Float64)))
+                return {"Function": {**parts["Function"], "input": [left, column]}}
+    return parts
+
+
+def _type(expression: pl.Expr, schema: pl.Schema) -> pl.DataType:
+    return pl.LazyFrame(schema=schema).select(expression.alias("made")).collect_schema()["made"]
+
+
+def _expression(tree: object) -> pl.Expr:
+    return pl.Expr.deserialize(StringIO(json.dumps(tree)), format="json")
 
 
 def _tree(expression: pl.Expr) -> object:

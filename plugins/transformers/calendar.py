@@ -9,6 +9,7 @@ from pydantic import Field
 
 from engine.errors import DataError
 from engine.plugin import Transformer, require
+from plugins.transformers._numbers import divided
 
 _PARTS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "year": lambda time: time.dt.year(),
@@ -81,5 +82,5 @@ class Calendar(Transformer):
         if not self.cyclic or part not in _ROUNDS:
             return [value.alias(name)]
         first, count = _ROUNDS[part]
-        angle = (value.cast(pl.Float64) - first) / count(time).cast(pl.Float64) * (2 * math.pi)
+        angle = divided(value.cast(pl.Float64) - first, count(time).cast(pl.Float64)) * (2 * math.pi)
         return [angle.sin().alias(f"{name}_sin"), angle.cos().alias(f"{name}_cos")]

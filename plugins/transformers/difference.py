@@ -7,6 +7,7 @@ from pydantic import Field
 
 from engine.errors import DataError
 from engine.plugin import Transformer, require
+from plugins.transformers._numbers import divided
 from plugins.transformers._pairs import numbers
 from plugins.transformers._values import strictly
 
@@ -46,7 +47,7 @@ class Difference(Transformer):
                 found=f"{kinds[0]} and {kinds[1]}",
             )
         first, second = (_microseconds(name, kind) for name, kind in zip((self.column, self.minus), kinds, strict=True))
-        return (first - second) / _MICROSECONDS[self.unit]
+        return divided((first - second).cast(pl.Float64), _MICROSECONDS[self.unit])
 
     def _of_numbers(self, kinds: list[pl.DataType]) -> pl.Expr:
         if not all(kind.is_integer() for kind in kinds):

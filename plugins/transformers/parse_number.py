@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from engine.errors import DataError
 from engine.plugin import Transformer, require
+from plugins.transformers._numbers import divided
 from plugins.transformers._values import is_text, strictly
 
 _THOUSANDS = {"": "", ",": ",", ".": r"\.", " ": "[ \u00a0\u2009\u202f]", "'": "['\u2019]", "_": "_"}
@@ -109,4 +110,4 @@ class ParseNumber(Transformer):
             return signed.str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
         value = signed.cast(pl.Float64, strict=False)
         value = pl.when(value.is_finite()).then(value)
-        return pl.when(read.str.contains("%")).then(value / 100).otherwise(value) if self.percent else value
+        return pl.when(read.str.contains("%")).then(divided(value, 100)).otherwise(value) if self.percent else value

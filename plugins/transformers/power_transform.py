@@ -13,7 +13,7 @@ from pydantic import Field
 from engine.errors import DataError
 from engine.plugin import Columns, FittedTransformer, require
 from plugins.transformers import _quantiles
-from plugins.transformers._numbers import choose_numbers, number, require_finite
+from plugins.transformers._numbers import choose_numbers, divided, number, require_finite
 
 _Method = Literal["yeo-johnson", "box-cox"]
 _Values: TypeAlias = NDArray[np.float64]
@@ -67,7 +67,7 @@ class PowerTransform(FittedTransformer):
         require(state["column"].to_list(), schema.names())
         power = _box_cox if self.method == "box-cox" else _yeo_johnson
         return frame.with_columns(
-            ((power(number(name, schema[name]), exponent) - shift) / scale).alias(name)
+            divided(power(number(name, schema[name]), exponent) - shift, scale).alias(name)
             for name, exponent, shift, scale in state.iter_rows()
         )
 

@@ -174,7 +174,7 @@ def test_runs_and_lineage_tell_what_came_from_what(inside: Project, capsys: pyte
     assert said(capsys, "lineage", batch.id[:23]) == of_batch
 
     results = inside.results(run)
-    of_result = said(capsys, "lineage", results["model.evaluate", 2])
+    of_result = said(capsys, "lineage", results["model.evaluate", 1])
     for stage in ("model.estimate", "encode.apply", "trips.features", "trips batch", "1.csv", "2.csv"):
         assert stage in of_result
 

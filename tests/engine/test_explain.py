@@ -71,7 +71,7 @@ class Counted(Watcher):
             self.ran[task.label] = self.ran.get(task.label, 0) + 1
 
 
-@pytest.mark.parametrize("mode", ["append", "snapshot"])
+@pytest.mark.parametrize("mode", ["append", pytest.param("snapshot", marks=pytest.mark.soak)])
 def test_a_plan_counts_the_rules_about_datasets_and_their_assessment(shapes, mode):
     rule = "expect: [{use: unique, columns: [id], scope: dataset}]"
     lines = f"    key: [id]\n    mode: {mode}\n    {rule}\n"

@@ -107,7 +107,7 @@ def test_a_batch_whose_files_are_used_no_more_is_not_named(shapes):
 
 
 def test_a_summary_names_its_results(run):
-    assert set(run.summary["results"]) == {"model.estimate 0", "model.evaluate 1", "model.evaluate 2", "model.importance 0"}
+    assert set(run.summary["results"]) == {"model.estimate 0", "model.evaluate 0", "model.evaluate 1", "model.importance 0"}
     assert run.summary["results"]["model.estimate 0"] == run.execution.artifact(run.compiled.model).digest
 
 

@@ -1,5 +1,6 @@
 """Steps that learn from numbers: what becomes of odd columns, of what lies outside training, and what is refused."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -271,3 +272,45 @@ def test_more_different_values_than_are_counted_exactly_give_quantiles_within_a_
     power = fitted("power_transform")
     state = power.finish(power.summarize(frame.lazy()))
     assert state["lambda"].item() == pytest.approx(PowerTransformer().fit(frame.to_numpy()).lambdas_[0], abs=1e-3)
+
+
+ALONE: dict[str, dict[str, Any]] = {
+    "divide": {"use": "derive", "y": "x / 0.37"},
+    "divide whole numbers": {"use": "derive", "y": "(k + 1) / 7 * 100"},
+    "divide by a sum": {"use": "derive", "y": "(x - 1) / (2 + 0.7)"},
+    "remainder": {"use": "derive", "y": "x % 0.1"},
+    "standardize": {"use": "standardize", "columns": ["x"]},
+    "min_max": {"use": "min_max", "columns": ["x"]},
+    "robust_scale": {"use": "robust_scale", "columns": ["x"]},
+    "power_transform": {"use": "power_transform", "columns": ["x"]},
+    "calendar": {"use": "calendar", "column": "at", "parts": ["month", "day"], "cyclic": True},
+    "difference": {"use": "difference", "column": "at", "minus": "since", "unit": "h", "into": "y"},
+    "parse_number": {"use": "parse_number", "columns": ["t"], "percent": True},
+}
+
+
+@pytest.mark.parametrize("node", ALONE.values(), ids=ALONE)
+def test_a_row_alone_comes_to_what_it_comes_to_among_others(node: dict[str, Any]) -> None:
+    numbers = np.random.default_rng(0)
+    x = numbers.normal(size=60).round(3) * 1000
+    times = [datetime(2013, 1, 1) + timedelta(seconds=n * 86_413) for n in range(60)]  # noqa: DTZ001  without a zone
+    rows = pl.DataFrame({"x": x, "k": numbers.integers(0, 999, 60), "at": times, "t": [f"{one:.2f}%" for one in x]})
+    rows = rows.with_columns(since=pl.lit(times[7]))
+    step = build("transformer", node)
+    if isinstance(step, FittedTransformer):
+        state = step.finish(step.summarize(rows.lazy()))
+        alone = [step.apply(rows[n : n + 1].lazy(), state).collect() for n in range(60)]
+        together = step.apply(rows.lazy(), state).collect()
+    else:
+        assert isinstance(step, Transformer)
+        alone = [step.apply(rows[n : n + 1].lazy()).collect() for n in range(60)]
+        together = step.apply(rows.lazy()).collect()
+    assert_frame_equal(pl.concat(alone), together, check_exact=True)
+
+
+def test_a_division_by_a_constant_is_exact() -> None:
+    x = [10000001.0, 0.3, -7.7, None]
+    step = build("transformer", {"use": "derive", "y": "x / 100"})
+    assert isinstance(step, Transformer)
+    found = step.apply(pl.LazyFrame({"x": x})).collect()["y"].to_list()
+    assert found == [100000.01, 0.3 / 100, -7.7 / 100, None]
