@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -72,6 +72,7 @@ class Shapes:
     """A folder with a pipeline ``shapes`` in ``conf/`` and three CSV files of 20 rows each; the test stands in it."""
 
     folder: Path
+    _loaded: dict[object, PipelineSpec] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def create(cls, folder: Path) -> Shapes:
@@ -102,8 +103,12 @@ class Shapes:
         self.write(f"conf/pipeline/{name}.yaml", text + more)
 
     def load(self, *overrides: str, name: str = "shapes") -> PipelineSpec:
-        """Return the specification of a pipeline."""
-        return load([f"pipeline={name}", *overrides])
+        """Return the specification of a pipeline; while no file of the project changes, that of before."""
+        files = sorted(file for part in ("conf", "plugins") for file in (self.folder / part).rglob("*") if file.is_file())
+        asked = (name, overrides, tuple((file, file.stat().st_mtime_ns, file.read_bytes()) for file in files))
+        if asked not in self._loaded:
+            self._loaded[asked] = load([f"pipeline={name}", *overrides])
+        return self._loaded[asked]
 
     def run(self, *overrides: str, name: str = "shapes") -> Run:
         """Run a pipeline, which must succeed."""

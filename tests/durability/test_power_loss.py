@@ -67,7 +67,7 @@ COURSES = ("at once", "again", "killed")
 
 @pytest.mark.parametrize("course", COURSES)
 def test_no_state_of_the_disk_after_a_power_loss_lacks_what_was_acknowledged(course, nursery, dice, tmp_path: Path):
-    assert replay(*recorded(nursery, tmp_path, dice, course), dice, at_most=40, again=0.05) == 40
+    assert replay(*recorded(nursery, tmp_path, dice, course), dice, at_most=15, again=0.1) == 15
 
 
 @pytest.mark.soak

@@ -48,7 +48,7 @@ def test_a_change_makes_anew_what_has_it_in_its_past(timed):
     assert timed.ran(timed.run())["shapes.features"] == 2  # its own, and those of the day after
 
 
-@pytest.mark.parametrize("executor", ["threads", "local_cluster"])
+@pytest.mark.parametrize("executor", ["threads", pytest.param("local_cluster", marks=pytest.mark.soak)])
 def test_features_are_those_of_the_whole(timed, executor):
     found = timed.run(f"executor={executor}").features().sort("id").collect()
     whole = pl.concat([pl.scan_csv(f"data/shapes-{n}.csv", try_parse_dates=True) for n in range(3)])

@@ -62,7 +62,7 @@ def test_the_nth_row_has_the_nth_number_that_no_row_set_aside_has(count: int, mi
     st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=1, max_size=40),
     st.lists(st.integers(0, 9), max_size=3, unique=True).map(sorted),
 )
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_know_their_numbers_however_often_some_of_them_were_replayed(
     shapes: Shapes, tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[int, bool]], limits: list[int]
 ) -> None:

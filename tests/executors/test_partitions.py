@@ -39,7 +39,7 @@ def test_the_example_has_something_in_every_column(together: tuple[pl.DataFrame,
     assert [name for name in encoded.columns if encoded[name].n_unique() == 1] == []
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, PARTS - 1), min_size=whole.SIZE, max_size=whole.SIZE), st.randoms(use_true_random=False))
 def test_any_partitioning_in_any_order_comes_to_the_same(together, tmp_path: Path, places, order) -> None:
     numbers = list(range(whole.SIZE))

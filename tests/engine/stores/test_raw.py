@@ -298,8 +298,13 @@ def test_documents_are_what_a_person_expects_of_them(raw, mongo_uri, database):
     }
 
 
-@pytest.mark.parametrize("change", ["another", "none", "missing", "wrong type"])
-@pytest.mark.parametrize("name", [name for name in FRAME.columns if name != "nothing"])
+CHANGES = [
+    *((name, "another") for name in FRAME.columns if name != "nothing"),
+    *((name, change) for name in ("i64", "text", "both") for change in ("none", "missing", "wrong type")),
+]
+
+
+@pytest.mark.parametrize(("name", "change"), CHANGES)
 def test_a_value_that_was_changed_is_noticed_and_its_place_named(raw, mongo_uri, database, name, change):
     artifact = raw.put(FRAME)
     row = 1 if FRAME[name].is_null()[2] else 3
