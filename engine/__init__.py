@@ -11,16 +11,32 @@ if TYPE_CHECKING:
     from engine.config.spec import PipelineSpec
     from engine.errors import LevadaError
     from engine.graph import Graph, Task
-    from engine.notebook import features, ingest, load, plan, raw, run
+    from engine.notebook import features, ingest, load, plan, raw, run, segregate
     from engine.runs import Run
+    from engine.segregation import Segregation
 
-__all__ = ["Graph", "LevadaError", "PipelineSpec", "Run", "Task", "features", "ingest", "load", "plan", "raw", "run"]
+__all__ = [
+    "Graph",
+    "LevadaError",
+    "PipelineSpec",
+    "Run",
+    "Segregation",
+    "Task",
+    "features",
+    "ingest",
+    "load",
+    "plan",
+    "raw",
+    "run",
+    "segregate",
+]
 
 _HOMES = {
     "Graph": "engine.graph",
     "LevadaError": "engine.errors",
     "PipelineSpec": "engine.config.spec",
     "Run": "engine.runs",
+    "Segregation": "engine.segregation",
     "Task": "engine.graph",
     "features": "engine.notebook",
     "ingest": "engine.notebook",
@@ -28,6 +44,7 @@ _HOMES = {
     "plan": "engine.notebook",
     "raw": "engine.notebook",
     "run": "engine.notebook",
+    "segregate": "engine.notebook",
 }
 
 
