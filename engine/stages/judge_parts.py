@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from engine.assess.parts import Split, of_counts, of_rows, ordered
+from engine.assess.parts import Split, of_counts, ordered
+from engine.assess.sides import of_rows
 from engine.stages.segregate import roles_of
 from engine.stages.work import Work, explained
 from engine.stores.artifacts import Artifact

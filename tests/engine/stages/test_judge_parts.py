@@ -189,7 +189,7 @@ def test_a_strict_splitter_says_which_warnings_it_stops_at(stages):
 
 def test_more_rows_than_are_kept_are_estimated(stages, monkeypatch):
     monkeypatch.setattr("engine.assess.sketch.KEPT", {"key": 300, "row": 250, "sample": 200})
-    monkeypatch.setattr("engine.assess.parts.KEPT", {"key": 300, "row": 250, "sample": 200})
+    monkeypatch.setattr("engine.assess.sides.KEPT", {"key": 300, "row": 250, "sample": 200})
     rows = ROWS.with_columns(owner=pl.format("owner {}", pl.col("id") % 750))
     whole = judged(stages, rows, watch=["owner"], features=["width"])
     assert whole.digest == judged(stages, rows[:400], rows[400:], watch=["owner"], features=["width"]).digest
