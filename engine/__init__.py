@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from engine.errors import LevadaError
     from engine.estimators import Classifier, Clusterer, Regressor
     from engine.graph import Graph, Task
-    from engine.notebook import features, ingest, load, plan, raw, run
+    from engine.notebook import features, ingest, load, plan, raw, run, segregate
     from engine.runs import Run
+    from engine.segregation import Segregation
 
 __all__ = [
     "Classifier",
@@ -23,6 +24,7 @@ __all__ = [
     "PipelineSpec",
     "Regressor",
     "Run",
+    "Segregation",
     "Task",
     "features",
     "ingest",
@@ -30,6 +32,7 @@ __all__ = [
     "plan",
     "raw",
     "run",
+    "segregate",
 ]
 
 _HOMES = {
@@ -40,6 +43,7 @@ _HOMES = {
     "PipelineSpec": "engine.config.spec",
     "Regressor": "engine.estimators",
     "Run": "engine.runs",
+    "Segregation": "engine.segregation",
     "Task": "engine.graph",
     "features": "engine.notebook",
     "ingest": "engine.notebook",
@@ -47,6 +51,7 @@ _HOMES = {
     "plan": "engine.notebook",
     "raw": "engine.notebook",
     "run": "engine.notebook",
+    "segregate": "engine.notebook",
 }
 
 

@@ -69,6 +69,7 @@ def _check_view(spec: PipelineSpec, view: pl.LazyFrame) -> None:
         error.where = error.where or "splitter"
         raise
     _require(needed, names, ("splitter",), "in the view, and the splitter needs it")
+    _require(spec.splitter.watch or (), names, ("splitter", "watch"), "in the view")
     features = [name for name in choose(problem.features, view.collect_schema()) if name != problem.target]
     for number, step in enumerate(spec.encode):
         columns = getattr(step, "columns", None)

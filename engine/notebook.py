@@ -26,13 +26,14 @@ from engine.plugin import Window
 from engine.records import rows
 from engine.registry import KINDS, find, forget, use_folder
 from engine.report import render_run
-from engine.runs import Ingestion, Run, ingest_pipeline, run_pipeline
+from engine.runs import Ingestion, Run, ingest_pipeline, run_pipeline, segregate_pipeline
+from engine.segregation import Segregation
 from engine.stores.history import Moment
 from engine.sweep import Sweep, Trial, run_sweep
 from engine.views import Bound
 from engine.views import features as features_of
 
-__all__ = ["Plan", "features", "ingest", "load", "plan", "raw", "report", "run", "sweep"]
+__all__ = ["Plan", "features", "ingest", "load", "plan", "raw", "report", "run", "segregate", "sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,16 @@ def run(pipeline: PipelineSpec | str, *overrides: str) -> Run:
     found = run_pipeline(spec, overrides=given, watchers=_watchers())
     found.raise_failure()
     return found
+
+
+def segregate(pipeline: PipelineSpec | str, *overrides: str) -> Segregation:
+    """Divide the rows of a pipeline's view: ``segregate("flights", "splitter.seed=3").split("train", labels=True).rows``.
+
+    What is new is ingested and the view is made; no model is fitted. The ``parts`` and the ``warnings`` about them come with
+    it. Raises the first failure, what a strict splitter refuses among them.
+    """
+    spec, given = _specified(pipeline, overrides)
+    return segregate_pipeline(spec, overrides=given)[0]
 
 
 def ingest(

@@ -31,11 +31,12 @@ from engine.ingestion import Ingested, Planned, definition_of, foreseen, ingest,
 from engine.names import new_id
 from engine.plugin import ALL, Window
 from engine.registry import describe
+from engine.segregation import Segregation, Split
 from engine.stores.artifacts import ArtifactStore, store_at
 from engine.stores.catalog import Catalog, RunRecord
 from engine.stores.history import Point, point_of
 from engine.stores.sqlite import SqliteCatalog
-from engine.summary import ingest_summary, summarize
+from engine.summary import ingest_summary, split_summary, summarize
 from engine.versioning import Versions
 
 
@@ -79,6 +80,18 @@ class Run:
         """Return the rows of the view."""
         artifacts = [self.execution.artifact(key) for key in self.compiled.view]
         return pl.concat([self.store.scan(artifact) for artifact in artifacts if artifact is not None])
+
+    @property
+    def segregation(self) -> Segregation:
+        """How the rows of the view were divided. Raises what went wrong where they were not."""
+        return Segregation.of(self.compiled, self.execution, self.store)
+
+    def split(self, part: str, *, labels: bool = True) -> Split:
+        """Return the rows of a part of the view, with or without the target, and their warnings: ``run.split("train").rows``.
+
+        Raises ``UnknownName`` for what is none of train, validation and test.
+        """
+        return self.segregation.split(part, labels=labels)
 
     def raise_failure(self) -> None:
         """Raise the first failure, if there is one."""
@@ -279,6 +292,37 @@ def ingest_pipeline(
         summary = ingest_summary(spec, found, errors, record)
         _end(stores.catalog, record, summary["status"], summary)
     return Ingestion(summary, failures)
+
+
+def segregate_pipeline(
+    spec: PipelineSpec, *, overrides: Sequence[str] = (), watchers: Sequence[Watcher] = ()
+) -> tuple[Segregation, Mapping[str, Any]]:
+    """Divide the rows of a pipeline's view and return what came of it, and a summary of it as plain data.
+
+    Only what that needs is done: what is new is ingested, the view is made, its rows are assigned and looked at. Raises the
+    first failure, what a strict splitter refuses among them, and ``Interrupted`` on Ctrl-C.
+    """
+    with opened(spec.store) as stores, workers_of(spec, watchers) as workers:
+        compiler = Compiler(stores)
+        compiler.plan(spec)
+        with recorded(stores.catalog, [spec.name]) as (record,):
+            compiler.ingest([spec], workers, run=record.id, keep_going=spec.keep_going, watchers=watchers)
+            compiled, ingested = compiler.compile(spec, final=True)
+            versions = Versions(stores.files, stores.catalog, stores.bus, [(compiled, ingested, record.id)])
+            execution = execute(
+                compiled.graph.cull([compiled.judgement, *compiled.parts]),
+                stores.files,
+                stores.catalog,
+                workers,
+                run=record.id,
+                keep_going=spec.keep_going,
+                watchers=[*watchers, versions],
+                given=given_to(compiled, ingested),
+            )
+            found = Segregation.of(compiled, execution, stores.files)
+        summary = split_summary(found.parts, found.warnings, execution, ingested, record, overrides)
+        _end(stores.catalog, record, "done", summary)
+        return found, summary
 
 
 def workers_of(spec: PipelineSpec, watchers: Sequence[Watcher]) -> Workers:

@@ -17,6 +17,7 @@ from engine.errors import LevadaError
 from engine.execute import Execution
 from engine.graph import Task
 from engine.ingestion import Ingested
+from engine.plugin import Finding
 from engine.registry import describe, name_of
 from engine.schemas import shown
 from engine.stores.batches import Batch, BatchPartition
@@ -42,6 +43,7 @@ def summarize(
     evaluation = _evaluation(compiled, execution)
     metrics = {part: found["metrics"] for part, found in evaluation.items()}
     segregation = _data(execution, compiled.segregation) or {}
+    judgement = _data(execution, compiled.judgement) or {}
     failures = execution.failures()
     return {
         "id": record.id,
@@ -57,7 +59,7 @@ def summarize(
         "datasets": [dataset_summary(one, compiled.spec.datasets[name].mode) for name, one in ingested.items()],
         "split": segregation.get("split", []),
         "condition": dict(condition) if condition is not None else None,
-        "warnings": segregation.get("warnings", []) + ingest_warnings(ingested.values()) + _not_assessed(condition),
+        "warnings": judgement.get("warnings", []) + ingest_warnings(ingested.values()) + _not_assessed(condition),
         "features": {"version": version, **_features(compiled, execution)},
         "metrics": metrics,
         "evaluation": evaluation,
@@ -190,33 +192,56 @@ def ingest_summary(
     }
 
 
-def ingest_warnings(ingested: Iterable[Ingested]) -> list[dict[str, str]]:
+def split_summary(
+    parts: Sequence[Mapping[str, Any]],
+    warnings: Sequence[Finding],
+    execution: Execution,
+    ingested: Mapping[str, Ingested],
+    record: RunRecord,
+    overrides: Sequence[str],
+) -> dict[str, Any]:
+    """Return everything there is to say about rows that were divided, and nothing was learned from."""
+    return {
+        "id": record.id,
+        "pipeline": record.pipeline,
+        "kind": "split",
+        "status": "done",
+        "started": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds"),
+        "overrides": list(overrides),
+        "stages": stages(execution),
+        "split": list(parts),
+        "warnings": [*map(asdict, warnings), *ingest_warnings(ingested.values())],
+    }
+
+
+def ingest_warnings(ingested: Iterable[Ingested]) -> list[dict[str, Any]]:
     """Return what a person should know of rows that broke rules and of columns that changed."""
-    found = []
+    found: list[Finding] = []
     for one in ingested:
         quarantined = sum(partition.quarantined for partition in _waiting(one))
         if quarantined:
             message = f"{_rows(quarantined)} of {one.name} went to quarantine"
             advice = f"`levada quarantine {one.name}` says why"
-            found.append({"code": "quarantined", "message": message, "advice": advice})
+            found.append(Finding("quarantined", message, advice, numbers={"dataset": one.name, "rows": quarantined}))
         warned: dict[str, int] = {}
         for reason in (reason for held in one.held for reason in held.partition.reasons if reason.on_fail == "warn"):
             warned[reason.check] = warned.get(reason.check, 0) + reason.rows
         for check, rows in warned.items():
             message = f"{_rows(rows)} of {one.name} broke the rule: {check}"
-            found.append({"code": "rule_broken", "message": message, "advice": "they were kept, as on_fail: warn says"})
-        found += [asdict(finding) for finding in one.findings]
+            numbers = {"dataset": one.name, "rows": rows}
+            found.append(Finding("rule_broken", message, "they were kept, as on_fail: warn says", numbers=numbers))
+        found += one.findings
         for note in dict.fromkeys([*(line for held in one.held for line in held.batch.drift), *one.notes]):
             advice = f"taken in as datasets.{one.name}.on_drift says"
-            found.append({"code": "drift", "message": note, "advice": advice})
-    return found
+            found.append(Finding("drift", note, advice, numbers={"dataset": one.name}))
+    return [asdict(one) for one in found]
 
 
-def _not_assessed(condition: Mapping[str, Any] | None) -> list[dict[str, str]]:
+def _not_assessed(condition: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """Return what could not be assessed: it is no failure of a run, because nothing is made of it."""
     advice = "nothing else depends on it; assess: false goes without"
     return [
-        {"code": "not_assessed", "message": f"{one['dataset']} could not be assessed: {one['message']}", "advice": advice}
+        asdict(Finding("not_assessed", f"{one['dataset']} could not be assessed: {one['message']}", advice))
         for one in (condition["failures"] if condition is not None else ())
     ]
 

@@ -116,19 +116,27 @@ def features(
     return frame
 
 
-def write_rows(frame: pl.LazyFrame, out: Path) -> int:
-    """Stream rows into a Parquet or CSV file, which the ending of its name says, and return how many they are.
+FORMATS = ("parquet", "csv", "arrow")
+"""The formats in which rows are written; ``arrow`` is its file format, also known as Feather."""
 
-    The file is there as a whole or not at all. Raises ``ConfigError`` for another ending, ``HostError`` when it can not be
+
+def write_rows(frame: pl.LazyFrame, out: Path, form: str | None = None) -> int:
+    """Stream rows into a file of one of ``FORMATS``, which else the ending of its name says; return how many they are.
+
+    The file is there as a whole or not at all. Raises ``ConfigError`` for another format, ``HostError`` when it can not be
     written, ``DataError`` for a type that CSV has no way to write.
     """
     part = out.with_name(f".{out.name}.part")
-    if out.suffix == ".parquet":
+    form = out.suffix.removeprefix(".") if form is None else form
+    if form == "parquet":
         sink = frame.sink_parquet(part, lazy=True)
-    elif out.suffix == ".csv":
+    elif form == "csv":
         sink = frame.sink_csv(part, lazy=True)
+    elif form == "arrow":
+        sink = frame.sink_ipc(part, lazy=True)
     else:
-        raise ConfigError("rows are written as Parquet or CSV", where="--out", expected=".parquet or .csv", found=str(out))
+        expected = ".parquet, .csv or .arrow"
+        raise ConfigError("rows are written as Parquet, CSV or Arrow", where="--out", expected=expected, found=str(out))
     if not out.parent.is_dir():
         raise HostError(f"there is no folder {out.parent}", hint="make it first")
     try:

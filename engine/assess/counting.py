@@ -148,13 +148,13 @@ def _whole(rows: pl.DataFrame, schema: pl.Schema, key: Sequence[str]) -> Iterato
         lacking = [pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in gaps]
         patterns = rows.select(pl.concat_str(lacking, separator=SEPARATOR, ignore_nulls=True).alias("text"), pl.col(ROW))
         yield _formed(patterns.filter(pl.col("text") != "").group_by("text").agg(*_COUNTED), "", "missing")
-    found = _counted(rows, _identity(schema, list(schema)), KEPT["row"])
+    found = _counted(rows, identity(schema, list(schema)), KEPT["row"])
     yield _formed(found, "", "row")
     yield _sample(rows, schema, found.head(KEPT["sample"]))
     if key and all(name in schema for name in key):
         lacks = pl.any_horizontal(pl.col(name).is_null() for name in key)
         yield _formed(rows.filter(lacks).select(*_COUNTED).filter(pl.col("count") > 0), "", "key_null")
-        yield _formed(_counted(rows.filter(~lacks), _identity(schema, key), KEPT["key"]), "", "key")
+        yield _formed(_counted(rows.filter(~lacks), identity(schema, key), KEPT["key"]), "", "key")
 
 
 def _counted(rows: pl.DataFrame, identity: pl.Expr, most: int) -> pl.DataFrame:
@@ -163,7 +163,7 @@ def _counted(rows: pl.DataFrame, identity: pl.Expr, most: int) -> pl.DataFrame:
     return counted.sort("hash").head(most).with_columns(written(pl.col("hash")).alias("text"))
 
 
-def _identity(schema: pl.Schema, names: Sequence[str]) -> pl.Expr:
+def identity(schema: pl.Schema, names: Sequence[str]) -> pl.Expr:
     """Return a hash of some columns that is the same for equal values in whatever partition.
 
     It is the sum of the hashes of the cells, each seeded by the place of its column; that such a sum wraps is meant.

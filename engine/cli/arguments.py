@@ -28,6 +28,12 @@ def overrides_of(command: str, rest: Sequence[str]) -> Sequence[str]:
     return rest
 
 
+def own_words(overrides: Sequence[str], keys: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the overrides that are a command's own, by key, and those of the configuration."""
+    own = {key: text for key, _, text in (override.partition("=") for override in overrides) if key in keys}
+    return own, [override for override in overrides if override.partition("=")[0] not in keys]
+
+
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are ours."""
 

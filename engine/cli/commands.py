@@ -21,7 +21,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from engine.cli import show
-from engine.cli.arguments import listing, overrides_of
+from engine.cli.arguments import listing, overrides_of, own_words
 from engine.cli.progress import Progress
 from engine.config.compose import lenient, load, load_store, prepare_hydra, specify_config, translated
 from engine.errors import ConfigError, LevadaError, unknown
@@ -114,7 +114,7 @@ def ingest(arguments: Sequence[str]) -> int:
     from engine.runs import ingest_pipeline
 
     options, rest = listing("ingest").parse_known_args(arguments)
-    own, overrides = _own_keys(overrides_of("ingest", rest), ("datasets", "since", "until"))
+    own, overrides = own_words(overrides_of("ingest", rest), ("datasets", "since", "until"))
     names = [name.strip() for name in own["datasets"].strip("[]").split(",")] if "datasets" in own else None
     spec = load(overrides, options.config_dir)
     with Progress() as progress:
@@ -122,12 +122,6 @@ def ingest(arguments: Sequence[str]) -> int:
     show.show_ingested(found.summary, as_json=options.json)
     found.raise_failure()
     return 0
-
-
-def _own_keys(overrides: Sequence[str], keys: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the overrides that are a command's own, by key, and those of the configuration."""
-    own = {key: text for key, _, text in (override.partition("=") for override in overrides) if key in keys}
-    return own, [override for override in overrides if override.partition("=")[0] not in keys]
 
 
 def plan(arguments: Sequence[str]) -> int:

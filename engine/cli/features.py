@@ -30,7 +30,7 @@ def features(arguments: Sequence[str]) -> int:
     parser = listing("features")
     parser.add_argument("--schema", action="store_true", help="what the columns mean, and what each was made of")
     parser.add_argument("--rows", type=int, help="how many rows to show; 10 where a range is asked for")
-    parser.add_argument("--out", metavar="FILE", help="write the rows to FILE.parquet or FILE.csv")
+    parser.add_argument("--out", metavar="FILE", help="write the rows to FILE.parquet, FILE.csv or FILE.arrow")
     options, rest = parser.parse_known_args(arguments)
     view, asked, where, overrides = _sorted(overrides_of("features", rest))
     store = load_store(overrides, options.config_dir)

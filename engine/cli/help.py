@@ -21,6 +21,7 @@ levada: from YAML to an evaluated model
   levada show BATCH              all that is known of a batch, and its first rows
   levada quarantine [DATASET]    which rows were set aside, and why; `levada quarantine replay` looks at them once more
   levada features [VIEW]         versions of a view, their columns and rows: --schema, since=X until=Y COLUMN=VALUE, --out FILE
+  levada split [OVERRIDES]       how rows are divided, and what is doubtful; part=test format=csv labels=false writes them
   levada events [TOPIC]          what was announced
   levada fsck                    whether every file of the store is what was written
   levada gc                      what nothing in the store names any more; --delete clears it away

@@ -131,7 +131,8 @@ def _condition(console: Console, condition: Mapping[str, Any] | None, pipeline: 
 def show_warnings(console: Console, summary: Mapping[str, Any]) -> None:
     """Print what a person should know of a run, a line each."""
     for warning in summary["warnings"]:
-        console.print(Text("warning  ", style="yellow") + Text(f"{warning['message']} ({warning['advice']})"))
+        word, style = _SEVERITIES[warning["severity"]]
+        console.print(Text(f"{word:<9}", style=style) + Text(f"{warning['message']} ({warning['advice']})"))
     left_out = [entry["column"] for entry in summary.get("features", {}).get("left_out", [])]
     if left_out:
         console.print(Text("note     ", style="cyan") + Text(f"no feature, because not a number: {', '.join(left_out)}"))
@@ -140,6 +141,9 @@ def show_warnings(console: Console, summary: Mapping[str, Any]) -> None:
         of = [choice["kept"] for choice in chosen if choice["step"] == step]
         said = f"{step} keeps {sum(of)} of {len(of)} columns; the report says of each why"
         console.print(Text("note     ", style="cyan") + Text(said))
+
+
+_SEVERITIES = {"error": ("error", "red"), "warning": ("warning", "yellow"), "info": ("note", "cyan")}
 
 
 def _failures(console: Console, summary: Mapping[str, Any]) -> None:

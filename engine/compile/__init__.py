@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _FAN_IN = 32  # summaries that one task merges
+_SKETCHES = 8  # sketches that one task merges: few, because the last group is merged anew for a new partition
 _IMPORTANCE = {"repeats": 3, "sample": 2_000}
 
 
@@ -44,6 +45,8 @@ class Compiled:
     ingest: Mapping[str, tuple[str, ...]]
     view: tuple[str, ...]
     segregation: str
+    judgement: str
+    parts: tuple[str, ...]
     encoded: tuple[str, ...]
     model: str
     evaluation: Mapping[str, str]
@@ -70,19 +73,25 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
     """Return the graph of a pipeline.
 
     A partition is a task that nobody performs: its outcome is given, by whoever ingested it. ``final`` adds what is only
-    done for a chosen model: the test part, and the importance of features. A trial of a sweep goes without.
+    done for a chosen model: the test part, the importance of features, a look at the rows of all parts for what is
+    doubtful. A trial of a sweep goes without.
     """
     builder = _Builder(spec, contents)
     for name in used(spec):
         builder.partitions(name)
     view = view_of(builder)
     segregation = builder.segregate(view)
-    encoded = builder.encode(view, builder.assign(view, segregation))
+    assigned = builder.assign(view, segregation)
+    judgement = builder.judge(segregation, builder.sketch(view, assigned) if final or spec.splitter.strict else ())
+    parts = builder.admit(segregation, judgement, assigned) if spec.splitter.strict else assigned
+    encoded = builder.encode(view, parts)
     model = builder.add("estimate", {"model": describe(spec.model)}, encoded, "model.estimate", plugins=[spec.model])
     evaluation = builder.evaluate(model, encoded, final=final)
     importance = builder.importance(model, encoded) if final and spec.problem.task != "clustering" else None
     graph = Graph(builder.tasks)
-    return Compiled(spec, graph, builder.ingested, view, segregation, encoded, model, evaluation, importance)
+    return Compiled(
+        spec, graph, builder.ingested, view, segregation, judgement, tuple(parts), encoded, model, evaluation, importance
+    )
 
 
 def used(spec: PipelineSpec) -> list[str]:
@@ -98,15 +107,42 @@ class _Builder(Builder):
     """The stages after the view; each method adds those of a stage and returns their keys."""
 
     def segregate(self, view: Sequence[str]) -> str:
-        roles = roles_of(self.spec)
-        params = {
-            "splitter": describe(self.spec.splitter),
-            "roles": {"task": roles.task, "target": roles.target, "key": list(roles.key), "time": roles.time},
-        }
+        splitter = {name: value for name, value in describe(self.spec.splitter).items() if name not in ("watch", "strict")}
+        params = {"splitter": splitter, "roles": self._roles()}
         return self.add("segregate", params, view, "view.segregate", plugins=[self.spec.splitter])
+
+    def _roles(self) -> dict[str, Any]:
+        roles = roles_of(self.spec)
+        return {"task": roles.task, "target": roles.target, "key": list(roles.key), "time": roles.time}
 
     def assign(self, view: Sequence[str], segregation: str) -> list[str]:
         return [self.add("assign", {"partition": number}, [segregation], "view.assign") for number in range(len(view))]
+
+    def sketch(self, view: Sequence[str], assigned: Sequence[str]) -> Sequence[str]:
+        """Add a look at the rows of each partition by their parts, and a tree that merges what was seen; return its root."""
+        roles, watch = roles_of(self.spec), self.spec.splitter.watch
+        steps = [describe(step) for step in self.spec.encode if name_of(type(step)) == "drop"]
+        params = {
+            "key": list(roles.key),
+            "watch": None if watch is None else list(watch),
+            "target": roles.target,
+            "time": roles.time,
+            "features": self.spec.problem.model_dump(mode="json")["features"],
+            "dropped": [step["columns"] for step in steps],
+        }
+        seen = [self.add("sketch_parts", params, pair, "view.sketch") for pair in zip(view, assigned, strict=True)]
+        return merged(seen, lambda group: self.add("merge_sketches", {}, group, "view.sketch"), _SKETCHES)
+
+    def judge(self, segregation: str, sketch: Sequence[str]) -> str:
+        params = {"roles": self._roles(), "metric": name_of(type(self.spec.metric))}
+        return self.add("judge_parts", params, [segregation, *sketch], "view.judge")
+
+    def admit(self, segregation: str, judgement: str, assigned: Sequence[str]) -> list[str]:
+        """Add what stops at a doubtful judgement; return the parts of partitions that come after it."""
+        admitted = self.add("admit", {}, [judgement], "view.admit")
+        return [
+            self.add("assign", {"partition": number}, [segregation, admitted], "view.admit") for number in range(len(assigned))
+        ]
 
     def encode(self, view: Sequence[str], parts: Sequence[str]) -> tuple[str, ...]:
         """Add the fits of the encoding, each after those before it, and the encoded partitions."""

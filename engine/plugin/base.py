@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 from engine.validate import Described
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something a person should know of: a stable code, one sentence, and what to do about it."""
+    """Something a person should know of: a stable code, one sentence, and what to do about it.
+
+    An ``error`` makes a result mean something else than it says, a ``warning`` may, an ``info`` is no defect. ``numbers`` is
+    plain data: what was measured, by name, and what it is about.
+    """
 
     code: str
     message: str
     advice: str
+    severity: Literal["info", "warning", "error"] = "warning"
+    numbers: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Plugin(Described):

@@ -28,6 +28,17 @@ class Splitter(Plugin):
 
     kind: ClassVar[str] = "splitter"
 
+    watch: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Columns that say which rows belong together, such as [customer]: a warning says when such rows are in "
+        "several parts. Left out, the dataset's key.",
+    )
+    strict: bool = Field(
+        default=False,
+        description="Whether warnings about the parts stop the run before anything is learned. By default they are only told.",
+    )
+
     @property
     @abstractmethod
     def parts(self) -> tuple[str, ...]:

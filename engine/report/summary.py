@@ -6,13 +6,14 @@ shows what there is serves better than none. Keys that are not known here are le
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from engine.report.condition import Condition
 from engine.report.evaluation import Evaluation, Importance
 from engine.report.record import Present, Record, Text
+from engine.report.wording import measured
 
 Status: TypeAlias = Literal["done", "failed", "interrupted"]
 
@@ -87,12 +88,33 @@ class Share(Record):
     classes: Annotated[dict[Text, int], Present] = Field(default_factory=dict)
 
 
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
 class Warned(Record):
-    """Something to look at, and what to do about it."""
+    """Something to look at, and what to do about it; ``severity`` is error, warning or info.
+
+    ``numbers`` are what was measured, by name: values, or a list of mappings, which is a table.
+    """
 
     code: str = ""
     message: str = ""
     advice: str = ""
+    severity: str = "warning"
+    numbers: Annotated[dict[str, Any], Present] = Field(default_factory=dict)
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What is no table, in words."""
+        flat = [(name, value) for name, value in self.numbers.items() if not _is_table(value)]
+        return [(name.replace("_", " "), measured(value)) for name, value in flat]
+
+    @property
+    def tables(self) -> list[tuple[list[str], list[list[str]]]]:
+        """The head and the rows of each table."""
+        found = [value for value in self.numbers.values() if _is_table(value)]
+        return [([*rows[0]], [[measured(row.get(name)) for name in rows[0]] for row in rows]) for rows in found]
 
 
 class LeftOut(Record):

@@ -71,6 +71,19 @@ def score(number: float | None, *, digits: int = 3) -> str:
     return text.replace("-", _MINUS) if float(text.replace(",", "")) else text.lstrip("-")
 
 
+def measured(value: object) -> str:
+    """Write a number that was measured in four digits; of lists and mappings each value, anything else as it is."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {measured(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(measured, value))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return UNKNOWN if value is None else parameter(value)
+    if not math.isfinite(value):
+        return UNKNOWN
+    return count(value) if value == round(value) else f"{value:.4g}".replace("-", _MINUS)
+
+
 def goal(number: float) -> str:
     """Write a goal as it was set, with two decimals at least: ``0.70``, ``0.955``."""
     text = repr(number)

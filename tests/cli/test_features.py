@@ -101,7 +101,7 @@ def test_a_store_is_named_by_overrides_and_everything_else_is_a_column(said):
         (["shapes", "--all"], 2, "unknown flag '--all'"),
         (["shapes", "colr=red"], 2, "unknown column 'colr'"),
         (["shapes", "since=early"], 2, "'early' is no value of the column id"),
-        (["shapes", "--out", "x.txt"], 2, "Parquet or CSV"),
+        (["shapes", "--out", "x.txt"], 2, "Parquet, CSV or Arrow"),
         (["shapse"], 2, "did you mean 'shapes'?"),
         (["shapes", "version=zz", "--schema"], 3, "has no version 'zz'"),
         (["shapes", "store.root=elsewhere"], 3, "there is no store at"),

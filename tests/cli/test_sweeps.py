@@ -83,6 +83,8 @@ def test_a_sweep_prepares_once_ranks_its_trials_and_leaves_each_a_folder(
         "trips.features": 2,
         "view.segregate": 1,
         "view.assign": 2,
+        "view.sketch": 3,
+        "view.judge": 2,  # of all trials by counts alone, of the best one by its rows too
         "encode.1_impute": 3,
         "encode.2_one_hot": 3,
         "encode.3_standardize": 3,
@@ -91,7 +93,7 @@ def test_a_sweep_prepares_once_ranks_its_trials_and_leaves_each_a_folder(
         "model.evaluate": 4,  # three on validation rows; only the best one sees test rows too, in a run of its own
         "model.importance": 1,
     }
-    assert ran(summary["run"]) == {"model.evaluate": 1, "model.importance": 1}
+    assert ran(summary["run"]) == {"view.sketch": 3, "view.judge": 1, "model.evaluate": 1, "model.importance": 1}
 
     ranked = [entry for entry in summary["trials"] if entry["status"] == "done"]
     accuracies = [entry["metrics"]["accuracy"] for entry in ranked]

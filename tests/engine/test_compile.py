@@ -81,6 +81,8 @@ def test_there_is_a_task_for_each_partition_and_stage():
         "shapes.features": 3,
         "view.segregate": 1,
         "view.assign": 3,
+        "view.sketch": 4,
+        "view.judge": 1,
         "encode.1_impute": 4,
         "encode.2_one_hot": 4,
         "encode.3_standardize": 4,
@@ -126,6 +128,19 @@ def test_a_column_more_makes_every_partition_anew():
     wider = compile_pipeline(specify(RAW), contents)
     assert wider.ingest == compiled().ingest
     assert not {*wider.view} & {*compiled().view}
+
+
+def test_nothing_is_learned_before_a_strict_splitter_has_admitted_the_parts():
+    def strict(raw):
+        raw["splitter"]["strict"] = True
+
+    new, same = changed_stages(strict)
+    assert {"view.segregate", "view.assign", "view.sketch", "view.judge"} <= same
+    result = compiled(strict)
+    admitted = {task.key for task in result.graph.stages()["view.admit"]}
+    assert set(result.parts) < admitted
+    assert all(set(result.parts) & set(task.inputs) for task in result.graph.stages()["encode.apply"])
+    assert "model.estimate" in new
 
 
 @pytest.mark.parametrize("name", ["executor", "store", "keep_going", "name", "goal"])
@@ -226,7 +241,8 @@ def test_summaries_are_merged_in_a_tree():
 def test_a_trial_sees_only_the_part_on_which_it_is_ranked():
     trial = compiled(final=False)
     assert (trial.ranking, list(trial.evaluation), trial.importance) == ("validation", ["validation"], None)
-    assert set(trial.graph) < set(compiled().graph)
+    whole = compiled().graph
+    assert {task.label for key, task in trial.graph.items() if key not in whole} == {"view.judge"}, "it judges by counts alone"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from engine.report import colours, render_run, render_sweep, wording
 from engine.report.evaluation import Cluster, Evaluation
 from engine.report.picture import draw
-from engine.report.summary import Stage
+from engine.report.summary import Run, Stage
 
 HOSTILE = "</script><script>alert(1)</script><img src=https://x/a onerror=alert(2)>\"'&{{ 7*7 }}$$x$$"
 LABELS = ["flights.ingest", "flights.prepare", "view", "segregate", "encode", "estimate", "evaluate"]
@@ -132,7 +132,19 @@ def a_run(task="classification", name=str):
             },
             {"part": "test", "rows": 40},
         ],
-        "warnings": [{"code": name("class_shares_differ"), "message": name("they differ"), "advice": name("look")}],
+        "warnings": [
+            {"code": name("class_shares_differ"), "message": name("they differ"), "advice": name("look")},
+            {
+                "code": "features_differ",
+                "severity": name("error"),
+                "message": "2 of 3",
+                "numbers": {
+                    name("cramers_v"): 0.25,
+                    "part": name("test"),
+                    "columns": [{name("column"): name("hour"), "value": 0.41, "limit": None}],
+                },
+            },
+        ],
         "features": {
             "used": [name("hour")],
             "left_out": [{"column": name("time_hour"), "reason": name("Datetime")}],
@@ -285,6 +297,25 @@ def test_whatever_may_be_absent_may_be_absent():
 def test_whatever_was_not_evaluated_may_be_absent(task):
     for evaluation in without(EVALUATIONS[task]):
         assert "<main>" in render_run({**MINIMAL, "evaluation": evaluation, "importance": None})
+
+
+def test_a_warning_tells_its_numbers():
+    columns = [{"column": "temp", "measure": "ks", "value": 0.41234567}, {"column": "month", "measure": "ks", "value": 1}]
+    numbers = {"part": "test", "rows": 65454, "classes": {"a": 3, "b": 0.5}, "watch": ["x", "y"], "p": 1e-9, "columns": columns}
+    (warned,) = Run.model_validate(
+        {"id": "1", "pipeline": "p", "status": "done", "warnings": [{"severity": "error", "numbers": numbers}]}
+    ).warnings
+    assert warned.facts == [
+        ("part", "test"),
+        ("rows", "65,454"),
+        ("classes", "a 3, b 0.5"),
+        ("watch", "x, y"),
+        ("p", wording.measured(1e-9)),
+    ]
+    assert warned.tables == [(["column", "measure", "value"], [["temp", "ks", "0.4123"], ["month", "ks", "1"]])]
+    page = render_run({"id": "1", "pipeline": "p", "status": "done", "warnings": [{"severity": "error", "numbers": numbers}]})
+    assert "warning is-error" in page
+    assert "<td>0.4123</td>" in page
 
 
 def test_a_failed_run_says_what_failed_and_needs_no_library():

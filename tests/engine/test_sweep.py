@@ -51,6 +51,7 @@ def test_what_trials_share_runs_once(swept):
         "shapes.features": 3,
         "view.segregate": 1,
         "view.assign": 3,
+        "view.judge": 1,
         "encode.1_impute": 4,
         "encode.2_one_hot": 4,
         "encode.3_standardize": 4,
@@ -58,8 +59,8 @@ def test_what_trials_share_runs_once(swept):
         "model.estimate": 3,
         "model.evaluate": 3,
     }
-    assert final == {"model.evaluate": 1, "model.importance": 1}
-    in_all = together | {"model.evaluate": 4, "model.importance": 1}
+    assert final == {"view.sketch": 4, "view.judge": 1, "model.evaluate": 1, "model.importance": 1}
+    in_all = together | {"view.sketch": 4, "view.judge": 2, "model.evaluate": 4, "model.importance": 1}
     assert {stage["label"]: stage["ran"] for stage in sweep.summary["stages"]} == in_all
 
 

@@ -264,7 +264,7 @@ def test_rows_are_written_to_a_file_as_a_whole(ending, tmp_path: Path):
 @pytest.mark.parametrize(
     ("out", "kind", "says"),
     [
-        ("rows.txt", ConfigError, "Parquet or CSV"),
+        ("rows.txt", ConfigError, "Parquet, CSV or Arrow"),
         ("none/rows.csv", HostError, "there is no folder"),
         ("lists.csv", DataError, "cannot write"),
     ],

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import polars as pl
-import pytest
 
 from engine.plugin import PART
 
@@ -29,8 +28,7 @@ def test_a_partition_gets_its_own_parts(stages):
 def test_rows_without_a_target_belong_to_no_part_and_are_counted(stages):
     found = segregated(stages, ROWS.with_columns(kind=pl.when(pl.col("id") >= 10).then("kind")))
     assert stages.rows(found)[PART].null_count() == 10
-    (finding,) = (one for one in found.data()["warnings"] if one["code"] == "no_target")
-    assert finding["message"].startswith("10 rows have no kind")
+    assert found.data()["unlabelled"] == 10
 
 
 def test_groups_need_no_target_in_every_row(stages):
@@ -39,30 +37,13 @@ def test_groups_need_no_target_in_every_row(stages):
     assert stages.rows(found)[PART].null_count() == 0
 
 
-@pytest.mark.parametrize(
-    ("rows", "splitter", "code"),
-    [
-        (ROWS.head(50), {"use": "stratified"}, "small_part"),
-        (
-            ROWS.with_columns(kind=pl.when(pl.col("id") < 199).then("kind").otherwise(pl.lit("z"))),
-            {"use": "chronological", "column": "id"},
-            "class_not_in_train",
-        ),
-        (
-            ROWS.with_columns(kind=pl.when(pl.col("id") % 7 < pl.col("id") // 40).then(pl.lit("a")).otherwise(pl.lit("b"))),
-            {"use": "chronological", "column": "id"},
-            "class_shares_differ",
-        ),
-    ],
-)
-def test_what_is_doubtful_about_the_parts_is_said(stages, rows, splitter, code):
-    assert code in {warning["code"] for warning in segregated(stages, rows, splitter=splitter).data()["warnings"]}
-
-
-def test_a_split_that_is_beyond_doubt_has_no_warnings(stages):
-    assert segregated(stages, ROWS).data()["warnings"] == []
-
-
 def test_the_span_of_time_of_each_part_is_said(stages):
     split = segregated(stages, ROWS, splitter={"use": "chronological", "column": "id"}, time="id").data()["split"]
     assert [(entry["from"], entry["to"]) for entry in split] == [("0", "119"), ("120", "159"), ("160", "199")]
+    assert [entry.get("not_later") for entry in split] == [None, None, None]
+
+
+def test_rows_that_are_no_later_than_the_last_of_training_are_counted(stages):
+    rows = pl.DataFrame({"id": [1, 2, 3, 4, 5, 6], "kind": ["a"] * 6, "set": ["train", "test", "train", "test", "test", None]})
+    split = segregated(stages, rows, splitter={"use": "predefined", "column": "set"}, time="id").data()["split"]
+    assert [entry.get("not_later") for entry in split] == [None, None, 1]
