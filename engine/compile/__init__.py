@@ -47,6 +47,7 @@ class Compiled:
     model: str
     evaluation: Mapping[str, str]
     importance: str | None
+    exemplars: str | None = None
 
     @property
     def ranking(self) -> str:
@@ -69,19 +70,22 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
     """Return the graph of a pipeline.
 
     A partition is a task that nobody performs: its outcome is given, by whoever ingested it. ``final`` adds what is only
-    done for a chosen model: the test part, and the importance of features. A trial of a sweep goes without.
+    done for a chosen model: the test part, the importance of features, the exemplars of clusters. A trial of a sweep goes
+    without.
     """
     builder = _Builder(spec, contents)
     for name in used(spec):
         builder.partitions(name)
     view = view_of(builder)
     segregation = builder.segregate(view)
-    encoded = builder.encode(view, builder.assign(view, segregation))
+    parts = builder.assign(view, segregation)
+    encoded = builder.encode(view, parts)
     model = builder.add("estimate", {"model": describe(spec.model)}, encoded, "model.estimate", plugins=[spec.model])
     evaluation = builder.evaluate(model, encoded, final=final)
     importance = builder.importance(model, encoded) if final and spec.problem.task != "clustering" else None
+    exemplars = builder.exemplars(model, view, parts) if final and spec.problem.task == "clustering" else None
     graph = Graph(builder.tasks)
-    return Compiled(spec, graph, builder.ingested, view, segregation, encoded, model, evaluation, importance)
+    return Compiled(spec, graph, builder.ingested, view, segregation, encoded, model, evaluation, importance, exemplars)
 
 
 def used(spec: PipelineSpec) -> list[str]:
@@ -160,3 +164,6 @@ class _Builder(Builder):
         }
         plugins = [self.spec.model, self.spec.metric]
         return self.add("importance", params, [model, *encoded], "model.importance", plugins=plugins)
+
+    def exemplars(self, model: str, view: Sequence[str], parts: Sequence[str]) -> str:
+        return self.add("exemplars", {}, [model, *view, *parts], "model.exemplars")
