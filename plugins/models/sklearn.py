@@ -16,9 +16,9 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, create_model, model_validator
 
-from engine.errors import DataError, unknown
+from engine.errors import ConfigError, DataError, LevadaError, unknown
 from engine.plugin import FitSummary, Model, TaskName
-from plugins.models._estimators import HOMES
+from plugins.models._estimators import EXCLUDED, HOMES
 from plugins.models._matrix import matrix_of, refused
 from plugins.models._memory import SQUARES, refuse_squares
 from plugins.models._numpydoc import explanations
@@ -206,6 +206,18 @@ _BASES: dict[TaskName, type[_Estimator]] = {made.task: made for made in (_Classi
 def names() -> list[str]:
     """Return the estimators' class names, sorted; imports nothing of scikit-learn."""
     return sorted(HOMES)
+
+
+def refusal(name: str) -> LevadaError | None:
+    """Return why an estimator of scikit-learn is no model, None if scikit-learn has no estimator of that name."""
+    reason = next((reason for reason, listed in EXCLUDED.items() if name in listed.split()), None)
+    if reason is None:
+        from sklearn.utils import all_estimators
+
+        others = {other for other, _ in all_estimators()} - HOMES.keys()
+        changes = name in {other for other, _ in all_estimators("transformer")}
+        reason = ("changes columns, and predicts nothing" if changes else "predicts nothing") if name in others else None
+    return ConfigError(f"sklearn.{name} is no model here: it {reason}") if reason is not None else None
 
 
 @cache
