@@ -175,6 +175,15 @@ def test_the_example_pipeline_runs_in_an_empty_folder_and_the_example_plugin_wit
     assert "parcels.features          1    1       0" in levada(project, "pipeline=mine_with_ratio")
 
 
+def test_the_example_model_runs_and_has_fifteen_lines(project):
+    (project / "conf/model").mkdir(exist_ok=True)
+    (project / "conf/model/commonest.yaml").write_text("use: commonest\n", encoding="utf-8")
+    said = levada(project, "pipeline=mine", "model=commonest", "problem.metric=accuracy", "problem.goal=null")
+    assert re.search(r"^answer +accuracy 0\.\d+ on test rows", said, re.MULTILINE)
+    lines = (project / "plugins/models/commonest.py").read_text("utf-8").splitlines()
+    assert len([line for line in lines if line.strip() and not line.startswith("#")]) <= 15
+
+
 def test_the_example_plugin_explains_itself(project):
     said = levada(project, "plugins", "transformer", "quotient")
     assert "Divide one column by another." in said
