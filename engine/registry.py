@@ -3,7 +3,8 @@
 Where a name is looked for, first match wins:
 
 1. the file ``plugins/<kind>s/<name>.py``, in ours or in a ``plugins/`` folder where the user stands;
-2. a family: ``sklearn.Ridge`` is asked of ``plugins/<kind>s/sklearn.py``, through its ``names()`` and ``plugin(name)``;
+2. a family: ``sklearn.Ridge`` is asked of ``plugins/<kind>s/sklearn.py``, through its ``names()`` and ``plugin(name)``; its
+   ``refusal(name)``, if it has one, says why a name is not among them;
 3. any class of any file of the kind's folder (families that share a file);
 4. an installed distribution's entry point ``<kind>.<name>`` of the group ``levada.plugins``.
 
@@ -21,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from engine.errors import ConfigError, unknown
+from engine.errors import ConfigError, LevadaError, unknown
 from engine.names import Secret, masked
 from engine.plugin import Plugin
 from engine.validate import Path as KeyPath
@@ -93,10 +94,19 @@ def names(kind: str) -> list[str]:
 def _member(kind: str, family: str, member: str, where: str) -> type[Plugin]:
     by_snake = {snake_case(known.partition(".")[2]): known.partition(".")[2] for known in _family_names(kind, family)}
     exact = member if member in by_snake.values() else by_snake.get(member)
+    if exact is None and (refused := _refusal(kind, family, member)) is not None:
+        refused.where = where
+        raise refused
     if exact is None:
         raise unknown(kind, f"{family}.{member}", _family_names(kind, family), where=where)
     made: type[Plugin] = _module(kind, family).plugin(exact)
     return made
+
+
+def _refusal(kind: str, family: str, member: str) -> LevadaError | None:
+    """Return what a family says of a name that is not among its members, None if it knows no more than that."""
+    home = _module(kind, family)
+    return home.refusal(member) if hasattr(home, "refusal") else None
 
 
 @cache

@@ -44,6 +44,7 @@ def summarize(
     metrics = {part: found["metrics"] for part, found in evaluation.items()}
     segregation = _data(execution, compiled.segregation) or {}
     judgement = _data(execution, compiled.judgement) or {}
+    fit = (_data(execution, compiled.model) or {}).get("fit", {})
     failures = execution.failures()
     return {
         "id": record.id,
@@ -59,8 +60,15 @@ def summarize(
         "datasets": [dataset_summary(one, compiled.spec.datasets[name].mode) for name, one in ingested.items()],
         "split": segregation.get("split", []),
         "condition": dict(condition) if condition is not None else None,
-        "warnings": judgement.get("warnings", []) + ingest_warnings(ingested.values()) + _not_assessed(condition),
+        "warnings": [
+            *judgement.get("warnings", []),
+            *ingest_warnings(ingested.values()),
+            *_not_assessed(condition),
+            *fit.get("findings", []),
+        ],
         "features": {"version": version, **_features(compiled, execution)},
+        "fit": fit.get("facts", {}),
+        "exemplars": (compiled.exemplars and _data(execution, compiled.exemplars)) or [],
         "metrics": metrics,
         "evaluation": evaluation,
         "importance": (compiled.importance and _data(execution, compiled.importance)) or [],

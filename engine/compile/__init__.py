@@ -51,6 +51,7 @@ class Compiled:
     model: str
     evaluation: Mapping[str, str]
     importance: str | None
+    exemplars: str | None = None
 
     @property
     def ranking(self) -> str:
@@ -73,8 +74,8 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
     """Return the graph of a pipeline.
 
     A partition is a task that nobody performs: its outcome is given, by whoever ingested it. ``final`` adds what is only
-    done for a chosen model: the test part, the importance of features, a look at the rows of all parts for what is
-    doubtful. A trial of a sweep goes without.
+    done for a chosen model: the test part, the importance of features, the exemplars of clusters, a look at the rows of all
+    parts for what is doubtful. A trial of a sweep goes without.
     """
     builder = _Builder(spec, contents)
     for name in used(spec):
@@ -88,9 +89,21 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
     model = builder.add("estimate", {"model": describe(spec.model)}, encoded, "model.estimate", plugins=[spec.model])
     evaluation = builder.evaluate(model, encoded, final=final)
     importance = builder.importance(model, encoded) if final and spec.problem.task != "clustering" else None
+    exemplars = builder.exemplars(model, view, parts) if final and spec.problem.task == "clustering" else None
     graph = Graph(builder.tasks)
     return Compiled(
-        spec, graph, builder.ingested, view, segregation, judgement, tuple(parts), encoded, model, evaluation, importance
+        spec=spec,
+        graph=graph,
+        ingest=builder.ingested,
+        view=view,
+        segregation=segregation,
+        judgement=judgement,
+        parts=tuple(parts),
+        encoded=encoded,
+        model=model,
+        evaluation=evaluation,
+        importance=importance,
+        exemplars=exemplars,
     )
 
 
@@ -197,3 +210,6 @@ class _Builder(Builder):
         }
         plugins = [self.spec.model, self.spec.metric]
         return self.add("importance", params, [model, *encoded], "model.importance", plugins=plugins)
+
+    def exemplars(self, model: str, view: Sequence[str], parts: Sequence[str]) -> str:
+        return self.add("exemplars", {}, [model, *view, *parts], "model.exemplars")

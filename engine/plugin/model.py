@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import polars as pl
 
-from engine.plugin.base import Plugin
+from engine.plugin.base import Finding, Plugin
 from engine.plugin.columns import TaskName
+
+
+@dataclass(frozen=True, slots=True)
+class FitSummary:
+    """What a model has to say of its fit; the report shows it.
+
+    ``facts`` are plain words and numbers by name. ``exemplars`` has the place of a typical row for each cluster, from 0,
+    among the rows that the model was estimated from: the first is of the cluster 0.
+    """
+
+    facts: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    exemplars: tuple[int, ...] = ()
 
 
 class Model(Plugin):
@@ -36,6 +51,18 @@ class Model(Plugin):
     def importance(self, fitted: Any) -> pl.Series | None:
         """Return the model's own rating of its features in their order, or None. Permutation works for all."""
         return None
+
+    def update(self, fitted: Any, features: pl.DataFrame, target: pl.Series | None) -> Any:
+        """Return a new fitted model that has learned from more rows too, or None if the model can only begin anew.
+
+        ``fitted`` stays as it was; the columns are those that it was estimated from. Raises ``DataError`` for rows that it
+        can not take in, such as those of a class that it has never seen.
+        """
+        return None
+
+    def summary(self, fitted: Any) -> FitSummary:
+        """Return what there is to say of the fit: whether it converged, how many clusters it found."""
+        return FitSummary()
 
 
 class Metric(Plugin):

@@ -47,6 +47,14 @@ class Cluster(Record):
     labels: Annotated[dict[Text, int], Present] = Field(default_factory=dict)
 
 
+class Exemplar(Record):
+    """The typical row of a group: its number in the view, from 1, and its values before the encoding."""
+
+    cluster: int
+    row: int
+    values: dict[Text, Text] = Field(default_factory=dict)
+
+
 class Projection(Record):
     """Rows in the plane; ``label`` is empty where there is no target, a label where a row has none."""
 

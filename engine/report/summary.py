@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from engine.report.condition import Condition
-from engine.report.evaluation import Evaluation, Importance
+from engine.report.evaluation import Evaluation, Exemplar, Importance
 from engine.report.record import Present, Record, Text
 from engine.report.wording import measured
 
@@ -179,6 +179,8 @@ class Run(Record):
     metrics: Annotated[dict[str, dict[str, float | None]], Present] = Field(default_factory=dict)
     evaluation: Annotated[dict[str, Evaluation], Present] = Field(default_factory=dict)
     importance: tuple[Importance, ...] = ()
+    fit: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    exemplars: tuple[Exemplar, ...] = ()
     lineage: Lineage = Lineage()
     failures: tuple[Failure, ...] = ()
 

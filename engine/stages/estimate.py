@@ -1,11 +1,12 @@
 """Estimates a model from the training rows.
 
-In: all encoded partitions. Out: the fitted model, as skops; the value names the features in their order and holds the
-model's own rating of them where it has one.
+In: all encoded partitions. Out: the fitted model, as skops; the value names the features in their order and holds what
+the model says of its fit.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from engine.digest import canonical
@@ -27,4 +28,5 @@ def run(work: Work) -> Artifact:
         models.dump(fitted, path)
 
     file = work.store.write(work.place, work.stem, ".skops", write)
-    return Artifact(canonical({"features": features.columns, "rows": features.height}), file)
+    value = {"features": features.columns, "rows": features.height, "fit": asdict(model.summary(fitted))}
+    return Artifact(canonical(value), file)

@@ -10,7 +10,7 @@ from typing import Any
 from engine.errors import DataError
 
 _TRUSTED = ("sklearn.", "plugins.models.")  # scikit-learn's own types, and those of registered model plugins
-_IDENTITY = re.compile(rb'("__id__": |"file": ")(\d+)')
+_IDENTITY = re.compile(rb'("__id__": |"file": ")([0-9a-f]{8}-[0-9a-f-]{27}|\d+)(?![0-9a-f-])')
 _DAWN = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip entry can have
 
 
@@ -42,7 +42,8 @@ def load(path: Path) -> Any:
 def _make_deterministic(path: Path) -> None:
     """Rewrite a skops file with neither memory addresses nor times in it.
 
-    skops names objects by their address and zip entries carry the clock; both are replaced by the order of appearance.
+    skops names objects by their address, and files of bytes by lot; zip entries carry the clock. All are replaced by the order
+    of appearance.
     """
     with zipfile.ZipFile(path) as archive:
         contents = {entry.filename: archive.read(entry) for entry in archive.infolist()}

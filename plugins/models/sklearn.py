@@ -7,6 +7,7 @@ said of the same parameters before is remembered.
 
 import inspect
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar, TypeAlias
@@ -16,10 +17,12 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, create_model, model_validator
 
-from engine.errors import DataError, unknown
-from engine.plugin import Model, TaskName
+from engine.errors import ConfigError, DataError, LevadaError, unknown
+from engine.plugin import FitSummary, Model, TaskName
 from plugins.models import _answers
-from plugins.models._estimators import HOMES
+from plugins.models._estimators import EXCLUDED, HOMES
+from plugins.models._matrix import matrix_of, refused
+from plugins.models._memory import SQUARES, refuse_squares
 from plugins.models._numpydoc import explanations
 
 _Fitted: TypeAlias = Any
@@ -61,7 +64,15 @@ class _Estimator(Model):
 
     def estimate(self, features: pl.DataFrame, target: pl.Series | None) -> _Fitted:
         estimator = _load(type(self).__name__)(**self._parameters())
-        matrix = self._matrix(estimator, features)
+        refuse_squares(type(self).__name__, features.height, SQUARES.get(type(self).__name__, 0))
+        matrix = self._learn(estimator, "fit", features, target)
+        if not hasattr(estimator, "predict"):
+            setattr(estimator, _ROWS, matrix)
+        return estimator
+
+    def _learn(self, estimator: _Fitted, method: str, features: pl.DataFrame, target: pl.Series | None) -> NDArray[np.float64]:
+        """Let an estimator learn by its method ``fit`` or ``partial_fit``; return the matrix that it learned from."""
+        matrix = matrix_of(type(self).__name__, features, missing=_takes_missing(estimator))
         if self.task != "clustering" and (target is None or target.null_count()):
             raise DataError(
                 f"{type(self).__name__} needs a target in every row",
@@ -70,22 +81,20 @@ class _Estimator(Model):
             )
         try:
             with np.errstate(**_QUIET):
-                estimator.fit(matrix, None if target is None else self._target(target))
+                getattr(estimator, method)(matrix, None if target is None else self._target(target))
         except (ValueError, TypeError) as error:
-            raise _refused(f"{type(self).__name__} can not be estimated from these rows", features, error) from error
-        if not hasattr(estimator, "predict"):
-            setattr(estimator, _ROWS, matrix)
-        return estimator
+            raise refused(f"{type(self).__name__} can not be estimated from these rows", features, error) from error
+        return matrix
 
     def predict(self, fitted: _Fitted, features: pl.DataFrame) -> pl.DataFrame:
         if features.is_empty():
             return self._no_rows(fitted)
-        matrix = self._matrix(fitted, features)
+        matrix = matrix_of(type(self).__name__, features, missing=_takes_missing(fitted))
         try:
             with np.errstate(**_QUIET):
                 return self._predict(fitted, matrix)
         except (ValueError, TypeError) as error:
-            raise _refused(f"{type(self).__name__} can not predict these rows", features, error) from error
+            raise refused(f"{type(self).__name__} can not predict these rows", features, error) from error
 
     def importance(self, fitted: _Fitted) -> pl.Series | None:
         """Return the trees' importances or the mean size of coefficients, whose features should be standardised."""
@@ -96,6 +105,23 @@ class _Estimator(Model):
             return None
         return pl.Series("importance", rating, dtype=pl.Float64)
 
+    def update(self, fitted: _Fitted, features: pl.DataFrame, target: pl.Series | None) -> _Fitted | None:
+        """Return the estimator after ``partial_fit`` on more rows, None if it has no such method."""
+        if not hasattr(fitted, "partial_fit"):
+            return None
+        updated = deepcopy(fitted)
+        self._learn(updated, "partial_fit", features, target)
+        return updated
+
+    def summary(self, fitted: _Fitted) -> FitSummary:
+        """Return the rounds of the search, the number of clusters and their exemplars, as far as the estimator has them."""
+        rounds = getattr(fitted, "n_iter_", None)
+        facts = {"iterations": int(rounds)} if isinstance(rounds, int | np.integer) else {}
+        labels, places = getattr(fitted, "labels_", None), getattr(fitted, "cluster_centers_indices_", None)
+        if self.task == "clustering" and labels is not None:
+            facts["clusters"] = len(set(np.unique(labels)) - {-1})
+        return FitSummary(facts, exemplars=() if places is None else tuple(np.asarray(places).tolist()))
+
     def _predict(self, fitted: _Fitted, matrix: NDArray[np.float64]) -> pl.DataFrame:
         raise NotImplementedError
 
@@ -104,27 +130,6 @@ class _Estimator(Model):
 
     def _target(self, target: pl.Series) -> NDArray[Any]:
         return target.cast(pl.Float64).to_numpy()
-
-    def _matrix(self, estimator: _Fitted, features: pl.DataFrame) -> NDArray[np.float64]:
-        """Return the features as numbers; ``DataError`` names those that are none, or that lack values."""
-        name = type(self).__name__
-        words = [column for column, dtype in features.schema.items() if not _is_number(dtype)]
-        if words:
-            raise DataError(
-                f"{name} needs numbers",
-                expected="numeric or boolean features",
-                found=", ".join(f"{column} ({features.schema[column]})" for column in words),
-                hint="encode them: {use: one_hot, columns: text}",
-            )
-        numbers = features.cast(pl.Float64).fill_nan(None)
-        missing = [column for column in numbers.columns if numbers[column].null_count()]
-        if missing and not _takes_missing(estimator):
-            raise DataError(
-                f"{name} can not work with missing values",
-                found="missing values in " + ", ".join(missing),
-                hint="fill them: {use: impute, columns: numeric, with: median}",
-            )
-        return numbers.to_numpy(order="c")
 
 
 class _Classifier(_Estimator):
@@ -208,6 +213,18 @@ def names() -> list[str]:
     return sorted(HOMES)
 
 
+def refusal(name: str) -> LevadaError | None:
+    """Return why an estimator of scikit-learn is no model, None if scikit-learn has no estimator of that name."""
+    reason = next((reason for reason, listed in EXCLUDED.items() if name in listed.split()), None)
+    if reason is None:
+        from sklearn.utils import all_estimators
+
+        others = {other for other, _ in all_estimators()} - HOMES.keys()
+        changes = name in {other for other, _ in all_estimators("transformer")}
+        reason = ("changes columns, and predicts nothing" if changes else "predicts nothing") if name in others else None
+    return ConfigError(f"sklearn.{name} is no model here: it {reason}") if reason is not None else None
+
+
 @cache
 def plugin(name: str) -> type[Model]:
     """Return the model of an estimator's class name; ``UnknownName`` if scikit-learn has no such estimator."""
@@ -261,25 +278,6 @@ def _doc(name: str, base: type[_Estimator]) -> str:
 def _label(name: object) -> str:
     """Return a class as the text that it is in the target: YAML reads ``true`` and ``1`` as something else."""
     return str(name).lower() if isinstance(name, bool) else str(name)
-
-
-def _refused(what: str, features: pl.DataFrame, error: Exception) -> DataError:
-    """Return the error for rows that scikit-learn refuses; of values without bounds it does not say where they are."""
-    if "infinity" not in str(error):
-        return DataError(what, found=str(error))
-    most = float(np.finfo(np.float32).max)
-    largest = features.select(pl.all().cast(pl.Float64).fill_nan(None).abs().max()).row(0, named=True)
-    wild = [name for name, size in largest.items() if size is not None and size > most]
-    return DataError(
-        what,
-        expected="numbers that are finite and not too large for it",
-        found=f"infinite or very large values in {', '.join(wild)}" if wild else str(error),
-        hint="draw them in with {use: winsorize}, or leave such rows out with filter" if wild else "",
-    )
-
-
-def _is_number(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
 
 
 def _takes_missing(estimator: _Fitted) -> bool:

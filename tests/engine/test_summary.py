@@ -24,6 +24,8 @@ KEYS = [
     "condition",
     "warnings",
     "features",
+    "fit",
+    "exemplars",
     "metrics",
     "evaluation",
     "importance",

@@ -1,5 +1,6 @@
 """Every scikit-learn estimator as a model, and every file of conf/model."""
 
+import pickle
 import subprocess
 import sys
 import warnings
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import all_estimators
 
-from engine.errors import DataError, UnknownName
+from engine.errors import ConfigError, DataError, UnknownName
 from engine.plugin import Model
 from engine.registry import build, describe, find, names
 from plugins.models._estimators import EXCLUDED
@@ -34,13 +35,13 @@ LABELS = pl.Series(["no"] * 30 + ["yes"] * 30)
 NUMBERS = FEATURES.select(y=2 * pl.col("a") + pl.col("b"))["y"]
 TARGETS = {"classification": LABELS, "regression": NUMBERS, "clustering": None}
 
-UNFIT = {
-    "sklearn.CCA": "finds 2 components by default, one target has 1: set n_components",
-    "sklearn.PLSCanonical": "finds 2 components by default, one target has 1: set n_components",
-    "sklearn.IsotonicRegression": "takes one feature only",
-    "sklearn.CategoricalNB": "takes codes from 0 only",
+OF_ITS_KIND: dict[str, tuple[dict[str, Any], pl.DataFrame]] = {
+    "sklearn.CCA": ({"n_components": 1}, FEATURES),
+    "sklearn.PLSCanonical": ({"n_components": 1}, FEATURES),
+    "sklearn.IsotonicRegression": ({}, FEATURES.select("a")),
+    "sklearn.CategoricalNB": ({}, FEATURES.with_columns(pl.all().round().cast(pl.Int64))),
 }
-"""Estimators that default parameters do not fit to two positive features, by reason."""
+"""Estimators that need parameters or features of their own: one component for one target, one feature, codes from 0."""
 
 
 def model(name: str, **parameters: Any) -> Model:
@@ -65,20 +66,59 @@ def test_every_model_has_the_task_that_scikit_learn_gives_it(kind: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in names("model") if name.startswith("sklearn.")])
 def test_an_estimator_fits_by_default_and_predicts_the_same_each_time(name: str) -> None:
-    if reason := UNFIT.get(name):
-        pytest.skip(reason)
-    made = build("model", {"use": name})
+    parameters, features = OF_ITS_KIND.get(name, ({}, FEATURES))
+    made = build("model", {"use": name, **parameters})
     assert isinstance(made, Model)
     assert build("model", describe(made)) == made
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found, again = (made.predict(made.estimate(FEATURES, TARGETS[made.task]), FEATURES) for _ in range(2))
+        found, again = (made.predict(made.estimate(features, TARGETS[made.task]), features) for _ in range(2))
     assert_frame_equal(found, again, check_exact=True)
     assert found.height == FEATURES.height
     assert found.null_count().sum_horizontal().item() == 0
     dtype = {"classification": pl.String, "regression": pl.Float64, "clustering": pl.Int64}[made.task]
     assert found.schema["prediction"] == dtype
     assert found.columns[1:] in ([], ["probability:no", "probability:yes"], ["score:no", "score:yes"])
+
+
+def test_every_estimator_that_scikit_learn_lists_is_a_model_or_is_refused_with_a_reason() -> None:
+    """Print the table with ``-s``; that each model trains is the test above."""
+    table = {}
+    for name, _ in all_estimators():
+        try:
+            table[name] = find("model", f"sklearn.{name}").task  # type: ignore[attr-defined]  # every model has one
+        except ConfigError as error:
+            table[name] = f"refused: {error.what.partition(': ')[2]}"
+    print("\n" + "\n".join(f"{name:<32} {said}" for name, said in table.items()))
+    assert table["Ridge"] == "regression"
+    assert table["PCA"] == "refused: it changes columns, and predicts nothing"
+    assert table["VotingClassifier"] == "refused: it needs another estimator as a parameter"
+    assert [name for name, said in table.items() if said in ("refused: ", "")] == []
+
+
+@pytest.mark.parametrize("name", ["SGDClassifier", "SGDRegressor", "MiniBatchKMeans", "GaussianNB"])
+def test_a_model_is_updated_with_more_rows_and_the_one_before_stays(name: str) -> None:
+    made = model(name)
+    target = TARGETS[made.task]
+    every_other = FEATURES.gather_every(2)
+    before = made.estimate(every_other, None if target is None else target.gather_every(2))
+    said = made.predict(before, FEATURES)
+    after = made.update(before, FEATURES, target)
+    assert_frame_equal(made.predict(before, FEATURES), said, check_exact=True)
+    assert type(after) is type(before)
+    assert made.predict(after, FEATURES).schema == said.schema
+    assert pickle.dumps(after) != pickle.dumps(before)
+
+
+def test_a_class_that_an_updated_model_has_never_seen_is_refused() -> None:
+    made = model("SGDClassifier")
+    with pytest.raises(DataError, match="SGDClassifier can not be estimated"):
+        made.update(made.estimate(FEATURES, LABELS), FEATURES, pl.Series(["new"] * 60))
+
+
+def test_a_model_that_can_only_begin_anew_says_so() -> None:
+    made = model("DecisionTreeClassifier")
+    assert made.update(made.estimate(FEATURES, LABELS), FEATURES, LABELS) is None
 
 
 def test_listing_models_imports_nothing_of_scikit_learn() -> None:
