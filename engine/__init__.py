@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from engine.config.spec import PipelineSpec
     from engine.errors import LevadaError
     from engine.graph import Graph, Task
-    from engine.notebook import features, ingest, load, plan, raw, run
+    from engine.notebook import bundle, features, ingest, load, plan, raw, run
     from engine.runs import Run
 
-__all__ = ["Graph", "LevadaError", "PipelineSpec", "Run", "Task", "features", "ingest", "load", "plan", "raw", "run"]
+__all__ = ["Graph", "LevadaError", "PipelineSpec", "Run", "Task", "bundle", "features", "ingest", "load", "plan", "raw", "run"]
 
 _HOMES = {
     "Graph": "engine.graph",
@@ -22,6 +22,7 @@ _HOMES = {
     "PipelineSpec": "engine.config.spec",
     "Run": "engine.runs",
     "Task": "engine.graph",
+    "bundle": "engine.notebook",
     "features": "engine.notebook",
     "ingest": "engine.notebook",
     "load": "engine.notebook",

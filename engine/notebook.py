@@ -9,8 +9,10 @@ from typing import Any
 
 import polars as pl
 
+from engine.bundles import Bundle
 from engine.config.compose import load, load_store
 from engine.config.spec import PipelineSpec
+from engine.deployment import bundle as bundle_of
 from engine.errors import LevadaError
 from engine.explain import explain
 from engine.plugin import Window
@@ -22,7 +24,7 @@ from engine.sweep import Sweep, Trial, run_sweep
 from engine.views import Bound
 from engine.views import features as features_of
 
-__all__ = ["Plan", "features", "ingest", "load", "plan", "raw", "report", "run", "sweep"]
+__all__ = ["Plan", "bundle", "features", "ingest", "load", "plan", "raw", "report", "run", "sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,15 @@ def features(
     down into the files. ``overrides`` name the store when it is another.
     """
     return features_of(load_store(overrides), view, version=version, as_of=as_of, since=since, until=until)
+
+
+def bundle(name: str, *overrides: str) -> Bundle:
+    """Return a trained pipeline that predicts raw rows: ``bundle("flights@champion").predict(frame)``.
+
+    ``name`` is a pipeline (its champion, else the newest), ``pipeline@alias``, ``pipeline@version``, the id of a version or of
+    a run, or a folder that ``levada models export`` wrote. ``overrides`` name the store when it is another.
+    """
+    return bundle_of(load_store(overrides), name)
 
 
 def report(found: Run) -> str:

@@ -21,6 +21,7 @@ COMMANDS = {
     **dict.fromkeys(("run", "ingest", "plan", "plugins", "schema", "runs", "lineage"), "commands"),
     **dict.fromkeys(("batches", "show", "quarantine", "events"), "batches"),
     "features": "features",
+    **dict.fromkeys(("predict", "models", "promote"), "models"),
     **dict.fromkeys(("fsck", "gc"), "upkeep"),
     "assess": "assess",
     "watch": "watch",

@@ -30,6 +30,7 @@ KEYS = [
     "lineage",
     "results",
     "failures",
+    "bundle",
 ]
 
 
