@@ -7,7 +7,7 @@ name holds the digest of its contents, so runs that come to the same have one bu
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,10 +21,15 @@ from engine.registry import describe
 from engine.schemas import schema_of
 from engine.stages.encoding import features_in
 from engine.stores.artifacts import ArtifactStore
+from engine.stores.catalog import RunRecord
 from engine.stores.commit import StoredFile
 from engine.stores.features import FeatureVersion
 
 PLACE = "bundles"
+
+SHORT = 12
+"""Digits of a bundle's digest that are its id."""
+
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -74,6 +79,16 @@ def manifest_of(
         made_of=tuple(lineage["batches"]),
         versions=lineage["versions"],
     )
+
+
+def manifests(runs: Iterable[RunRecord]) -> dict[str, tuple[StoredFile, list[RunRecord]]]:
+    """Return the manifests of bundles by id, each with the runs that came to it, newest first as the runs are."""
+    found: dict[str, tuple[StoredFile, list[RunRecord]]] = {}
+    for run in runs:
+        if (kept := run.summary.get("bundle")) is not None:
+            file = StoredFile(**kept)
+            found.setdefault(file.digest[:SHORT], (file, []))[1].append(run)
+    return found
 
 
 def _steps(spec: PipelineSpec) -> tuple[tuple[dict[str, object], ...], list[Join]]:

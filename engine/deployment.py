@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -18,13 +18,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine import digest
 from engine.bundles import Bundle, Manifest
+from engine.bundling import manifests
 from engine.config.spec import Store
 from engine.errors import ConfigError, Corrupt, DataError, HostError, unknown
 from engine.names import SafeName
 from engine.runs import open_catalog
 from engine.stores.aliases import Alias
 from engine.stores.artifacts import Artifact, ArtifactStore, store_at
-from engine.stores.catalog import Catalog, RunRecord
+from engine.stores.catalog import Catalog
 from engine.stores.commit import StoredFile
 
 CHAMPION = "champion"
@@ -32,17 +33,6 @@ CHAMPION = "champion"
 
 _FILE = "bundle.json"
 _ALL = 1_000_000_000  # runs
-_SHORT = 12  # digits of a version's id that are shown
-
-
-def manifests(runs: Iterable[RunRecord]) -> dict[str, tuple[StoredFile, list[RunRecord]]]:
-    """Return the manifests of bundles by id, each with the runs that came to it, newest first as the runs are."""
-    found: dict[str, tuple[StoredFile, list[RunRecord]]] = {}
-    for run in runs:
-        if (kept := run.summary.get("bundle")) is not None:
-            file = StoredFile(**kept)
-            found.setdefault(file.digest[:_SHORT], (file, []))[1].append(run)
-    return found
 
 
 def read_manifest(files: ArtifactStore, file: StoredFile) -> Manifest:

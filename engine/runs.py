@@ -31,6 +31,7 @@ from engine.graph import Graph
 from engine.ingestion import Ingested, Planned, definition_of, foreseen, ingest, plan_dataset, recall
 from engine.names import new_id
 from engine.plugin import ALL, Window
+from engine.promotion import decide
 from engine.registry import describe
 from engine.stores.artifacts import ArtifactStore, store_at
 from engine.stores.catalog import Catalog, RunRecord
@@ -337,6 +338,9 @@ def run_compiled(
             kept = keep(manifest_of(one, own, contents, version, summary), stores.files)
             summary["bundle"] = asdict(kept)
         _end(catalog, record, summary["status"], summary)
+        if one.spec.promote is not None and summary["bundle"] is not None and len(specs) == 1:
+            summary["promotion"] = decide(one.spec.promote, record.pipeline, summary, catalog)
+            _end(catalog, record, summary["status"], summary)
         runs.append(Run(summary, one, own, stores.files))
     return runs
 

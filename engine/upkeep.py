@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine import digest
+from engine.bundling import manifests
 from engine.config.spec import Store
-from engine.deployment import manifests, read_manifest
+from engine.deployment import read_manifest
 from engine.errors import ConfigError, Corrupt
 from engine.names import span
 from engine.runs import open_catalog

@@ -149,3 +149,20 @@ def test_upkeep_keeps_and_checks_what_versions_name(ran):
     export(found, ran.folder / "again")
     found.store.path(found.manifest.files()[-1]).unlink()
     assert [one["problem"] for one in fsck(store)["findings"]] == ["missing"]
+
+
+def test_a_gate_promotes_the_run_for_which_it_holds(shapes, capsys):
+    shapes.pipeline(more='promote: {when: "accuracy >= champion.accuracy + 0.01 and accuracy > 0.1", on: validation}\n')
+    first = shapes.run("model=dummy").summary["promotion"]
+    assert (first["holds"], first["promoted"]) == (True, True)
+    better = shapes.run("model=gaussian_nb").summary
+    assert better["promotion"]["message"] == f"champion is {better['promotion']['version']} now, and was {first['version']}"
+    worse = said(capsys, "pipeline=shapes", "model=dummy")
+    assert "promote  not promoted: accuracy >= champion.accuracy + 0.01" in worse
+    (champion,) = (one["id"] for one in list_models(Store()) if one["aliases"])
+    assert champion == better["promotion"]["version"]
+    unmeasured = shapes.run("promote.when='roc_auc > 0.5'").summary["promotion"]
+    assert unmeasured["message"] == "not promoted: roc_auc was not measured on validation rows"
+    lineage = said(capsys, "lineage", champion)
+    assert "shapes-0.csv" in lineage
+    assert "alias champion" in lineage

@@ -31,6 +31,7 @@ KEYS = [
     "results",
     "failures",
     "bundle",
+    "promotion",
 ]
 
 
