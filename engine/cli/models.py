@@ -10,6 +10,7 @@ import polars as pl
 from rich.text import Text
 
 from engine import deployment
+from engine.bundles import Bundle
 from engine.cli.arguments import listing, overrides_of
 from engine.cli.show import console_of, print_json, size, table_of
 from engine.config.compose import load_store, prepare_hydra
@@ -17,7 +18,10 @@ from engine.config.spec import Store
 from engine.errors import ConfigError
 from engine.given import read_rows
 from engine.records import plain_rows
+from engine.summary import versions
 from engine.views import write_rows
+
+_MATTER = ("levada", "polars", "scikit-learn", "skops")
 
 
 def predict(arguments: Sequence[str]) -> int:
@@ -54,11 +58,23 @@ def predict(arguments: Sequence[str]) -> int:
     if not options.out:
         with pl.Config(tbl_rows=20, tbl_hide_dataframe_shape=True, tbl_width_chars=console.width):
             console.print(Text(str(answers)))
+    for difference in _differences(found):
+        console.print(Text(f"trained with {difference}", style="yellow"))
     written = f", written to {options.out}" if options.out else ""
     console.print(Text(f"{answers.height:,} predictions by {found.manifest.pipeline} {found.id}{written}"))
     if left_out:
         console.print(Text(f"{left_out:,} rows have none: preparation leaves them out", style="yellow"))
     return 0
+
+
+def _differences(found: Bundle) -> list[str]:
+    """Return the libraries that a bundle was trained with in another version than is here."""
+    here = versions()
+    return [
+        f"{name} {was}, and predicted with {here.get(name, 'none')}"
+        for name, was in found.manifest.versions.items()
+        if name in _MATTER and here.get(name) != was
+    ]
 
 
 def models(arguments: Sequence[str]) -> int:
@@ -112,7 +128,7 @@ def _export(store: Store, words: Sequence[str], out: str | None, *, as_json: boo
 def promote(arguments: Sequence[str]) -> int:
     """Let an alias mean MODEL: `levada promote RUN --as champion`. Who moves it second, at the same time, is told."""
     parser = listing("promote")
-    parser.add_argument("model", help="a run, a version, or a pipeline for its newest")
+    parser.add_argument("model", help="a run or a version, or the beginning of its id")
     parser.add_argument("--as", dest="alias", default=deployment.CHAMPION, help="the alias; champion by default")
     parser.add_argument("--expect", metavar="VERSION", help="the version that the alias must mean now; `none` for none")
     options, rest = parser.parse_known_args(arguments)

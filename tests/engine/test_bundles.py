@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from engine.bundles import Bundle
 from engine.config.compose import load
+from engine.config.spec import specify
 from engine.deployment import bundle, export, read_folder
 from engine.errors import DataError, MissingColumn
 from engine.plugin import PART, TARGET
@@ -31,11 +34,13 @@ def trained(tmp_path_factory, flights):
 
     def train(name: str) -> tuple[Run, Bundle, pl.DataFrame]:
         if name not in done:
-            folder = tmp_path_factory.mktemp(name)
-            if name == "whole":
+            folder = tmp_path_factory.mktemp("project")
+            if name in ("whole", "bucket by bucket"):
                 half = whole.SIZE // 2
                 whole.write(folder / "data", [whole.READINGS[:half], whole.READINGS[half:]])
                 spec = whole.spec(folder / "data", store={"root": str(folder / "store")}, assess=False)
+                if name != "whole":
+                    spec = spec.model_copy(update={"view": spec.view.model_copy(update={"broadcast_limit": 900})})
             else:
                 given = [f"pipeline={name}", f"store.root={folder / 'store'}", "assess=false", "model=decision_tree"]
                 if name == "flights":
@@ -49,7 +54,7 @@ def trained(tmp_path_factory, flights):
     return train
 
 
-@pytest.mark.parametrize("name", ["whole", "penguins", "penguin_colonies", "flights"])
+@pytest.mark.parametrize("name", ["whole", "bucket by bucket", "penguins", "penguin_colonies", "flights"])
 def test_a_bundle_predicts_of_raw_rows_what_the_run_predicted(trained, tmp_path, name):
     run, found, raw = trained(name)
     answers = found.predict(raw)
@@ -88,3 +93,38 @@ def test_what_is_missing_or_of_another_type_is_told_by_name_and_row(trained):
         found.predict(wrong)
     assert misfit.value.where == "row 3, 5"
     assert "heavy" in misfit.value.found
+
+
+def test_only_the_rows_that_steps_look_back_at_are_carried(tmp_path):
+    whole.write(tmp_path / "data", [whole.READINGS.head(40), whole.READINGS.tail(32)])
+    spec = specify(
+        {
+            "name": "short",
+            "problem": {"task": "classification", "target": "kind", "features": ["value", "mean"]},
+            "datasets": {
+                "readings": {
+                    "extract": {"use": "parquet", "path": str(tmp_path / "data" / "readings" / "*.parquet")},
+                    "time": "at",
+                    "prepare": [{"use": "rolling", "on": "at", "value": "value", "within": "6h", "into": "mean"}],
+                }
+            },
+            "view": {"from": "readings"},
+            "encode": [{"use": "impute", "columns": ["value", "mean"]}],
+            "splitter": {"use": "hash", "columns": ["id"]},
+            "model": "sklearn.DecisionTreeClassifier",
+            "metrics": ["accuracy"],
+            "store": {"root": str(tmp_path / "store")},
+            "assess": False,
+        }
+    )
+    run = run_pipeline(spec)
+    run.raise_failure()
+    found = read_folder(export(bundle(spec.store, run.id), tmp_path / "model"))
+    ordered = whole.READINGS.sort("at")
+    end = ordered["at"].max()
+    assert_frame_equal(found.past().sort("at"), ordered.filter(pl.col("at") >= end - timedelta(hours=6)))
+    assert [need.column for need in found.manifest.needs] == ["at", "value"]
+    everything = found.predict(ordered)
+    assert_frame_equal(found.predict(ordered.tail(1)).drop("row"), everything.tail(1).drop("row"))
+    middle = found.predict(ordered[30:31], history=ordered[:30])
+    assert_frame_equal(middle.drop("row"), everything[30:31].drop("row"))
