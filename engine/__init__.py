@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.errors import LevadaError
     from engine.estimators import Classifier, Clusterer, Regressor
     from engine.graph import Graph, Task
-    from engine.notebook import features, ingest, load, plan, raw, run, segregate
+    from engine.notebook import bundle, features, ingest, load, plan, raw, run, segregate
     from engine.runs import Run
     from engine.segregation import Segregation
 
@@ -26,6 +26,7 @@ __all__ = [
     "Run",
     "Segregation",
     "Task",
+    "bundle",
     "features",
     "ingest",
     "load",
@@ -45,6 +46,7 @@ _HOMES = {
     "Run": "engine.runs",
     "Segregation": "engine.segregation",
     "Task": "engine.graph",
+    "bundle": "engine.notebook",
     "features": "engine.notebook",
     "ingest": "engine.notebook",
     "load": "engine.notebook",

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from engine.bundling import manifests
 from engine.condition import plan_condition
 from engine.config.spec import PipelineSpec, Store
 from engine.errors import DataError
@@ -187,6 +188,9 @@ def lineage(store: Store, identity: str, where: str | None = None) -> dict[str, 
         versions = [one for one in catalog.features() if identity and one.id.startswith(identity)]
         if len(versions) == 1:
             return _lineage_of_features(catalog, versions[0])
+        models = [one for one in manifests(catalog.runs(_LOOKED_AT_RUNS)).items() if identity and one[0].startswith(identity)]
+        if len(models) == 1:
+            return _lineage_of_model(catalog, models[0][0], models[0][1][1])
         memory = catalog.origin(identity) if identity else None
         if memory is not None:
             title = f"{memory.label} {memory.index}: {memory.artifact.digest}"
@@ -195,6 +199,17 @@ def lineage(store: Store, identity: str, where: str | None = None) -> dict[str, 
     finally:
         catalog.close()
     raise DataError(f"nothing is known of '{identity}'", hint="`levada runs` lists runs; reports name batches")
+
+
+def _lineage_of_model(catalog: Catalog, identity: str, runs: Sequence[RunRecord]) -> dict[str, Any]:
+    """Return what a version of a bundle was made of, which aliases mean it and which runs came to it."""
+    summary, pipeline = runs[0].summary, runs[0].pipeline
+    libraries = ", ".join(f"{name} {version}" for name, version in summary["lineage"]["versions"].items())
+    made_of = [(0, f"features version {summary['features']['version']}"), (0, libraries), *_run_lines(summary)]
+    named = [(0, f"alias {one.name}") for one in catalog.aliases(pipeline) if one.version == identity]
+    came = [(0, f"run {run.id}, {run.status}") for run in runs]
+    title = f"model {identity} of {pipeline}: {summary['model']['use']}"
+    return {"title": title, "from": made_of, "to": [*named, *came]}
 
 
 def _lineage_of_features(catalog: Catalog, version: FeatureVersion) -> dict[str, Any]:

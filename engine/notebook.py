@@ -15,9 +15,11 @@ from typing import Any
 
 import polars as pl
 
+from engine.bundles import Bundle
 from engine.compile import forget_code
 from engine.config.compose import load, load_store
 from engine.config.spec import PipelineSpec
+from engine.deployment import bundle as bundle_of
 from engine.errors import ConfigError, LevadaError
 from engine.execute import Outcome, Watcher
 from engine.explain import explain
@@ -33,7 +35,7 @@ from engine.sweep import Sweep, Trial, run_sweep
 from engine.views import Bound
 from engine.views import features as features_of
 
-__all__ = ["Plan", "features", "ingest", "load", "plan", "raw", "report", "run", "segregate", "sweep"]
+__all__ = ["Plan", "bundle", "features", "ingest", "load", "plan", "raw", "report", "run", "segregate", "sweep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,15 @@ def features(
     down into the files. ``overrides`` name the store when it is another.
     """
     return features_of(load_store(overrides), view, version=version, as_of=as_of, since=since, until=until)
+
+
+def bundle(name: str, *overrides: str) -> Bundle:
+    """Return a trained pipeline that predicts raw rows: ``bundle("flights@champion").predict(frame)``.
+
+    ``name`` is a pipeline (its champion, else the newest), ``pipeline@alias``, ``pipeline@version``, the id of a version or of
+    a run, or a folder that ``levada models export`` wrote. ``overrides`` name the store when it is another.
+    """
+    return bundle_of(load_store(overrides), name)
 
 
 class Page(str):

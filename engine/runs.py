@@ -11,7 +11,7 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from engine import digest
+from engine.bundling import keep, manifest_of
 from engine.bus import Bus, CatalogBus, announce
 from engine.columns import check_columns
 from engine.compile import Compiled, compile_pipeline, used
@@ -30,6 +31,7 @@ from engine.graph import Graph
 from engine.ingestion import Ingested, Planned, definition_of, foreseen, ingest, plan_dataset, recall
 from engine.names import new_id
 from engine.plugin import ALL, Window
+from engine.promotion import decide
 from engine.registry import describe
 from engine.segregation import Segregation, Split
 from engine.stores.artifacts import ArtifactStore, store_at
@@ -372,8 +374,17 @@ def run_compiled(
     for record, (one, ingested), words, condition in zip(records, compiled, overrides, conditions, strict=True):
         own = Execution(one.graph, {key: execution.outcomes[key] for key in one.graph})
         assessed = condition.read(execution) if condition.graph else None
-        summary = summarize(one, own, ingested, record, words, time.time() - record.started, versions.of(one), assessed)
+        version = versions.of(one)
+        seconds, named = time.time() - record.started, None if version is None else version.id
+        summary = summarize(one, own, ingested, record, words, seconds, named, assessed)
+        if summary["status"] == "done" and version is not None:
+            contents = {name: found.content for name, found in ingested.items()}
+            kept = keep(manifest_of(one, own, contents, version, summary), stores.files)
+            summary["bundle"] = asdict(kept)
         _end(catalog, record, summary["status"], summary)
+        if one.spec.promote is not None and summary["bundle"] is not None and len(specs) == 1:
+            summary["promotion"] = decide(one.spec.promote, record.pipeline, summary, catalog)
+            _end(catalog, record, summary["status"], summary)
         runs.append(Run(summary, one, own, stores.files))
     return runs
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from engine.config.spec import Dataset, Executor, Join, PipelineSpec, Problem, Spec, Store, View
+from engine.config.spec import Dataset, Executor, Join, PipelineSpec, Problem, Promote, Spec, Store, View
 from engine.plugin import Plugin
 from engine.registry import KINDS, find, names
 
@@ -80,7 +80,7 @@ def json_schema() -> dict[str, Any]:
     for kind in KINDS:
         uses = [_use(kind, name, definitions) for name in names(kind)]
         definitions[kind] = {"anyOf": [{"enum": names(kind), "description": "By its name, with defaults."}, *uses]}
-    for spec in (Problem, Dataset, Join, View, Executor, Store):
+    for spec in (Problem, Dataset, Join, View, Executor, Store, Promote):
         definitions[spec.__name__] = _object(spec, definitions)
     schema = _object(PipelineSpec, definitions)
     properties = schema["properties"]
@@ -141,4 +141,6 @@ def _reference(annotation: Any) -> dict[str, Any] | None:
         return {"type": ["array", "null"], "items": inner}
     if get_origin(annotation) is dict:
         return {"type": "object", "additionalProperties": inner}
+    if type(None) in get_args(annotation):
+        return {"anyOf": [inner, {"type": "null"}]}
     return inner

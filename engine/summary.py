@@ -86,6 +86,8 @@ def summarize(
             {"label": task.label, "index": task.index, "message": str(error), "exit_code": error.exit_code}
             for task, error in failures
         ],
+        "bundle": None,  # the file of what can be deployed, and what its gate said: whoever keeps it says so
+        "promotion": None,
     }
 
 

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine import digest
+from engine.bundling import manifests
 from engine.config.spec import Store
+from engine.deployment import read_manifest
 from engine.errors import ConfigError, Corrupt
 from engine.names import span
 from engine.runs import open_catalog
@@ -30,7 +32,7 @@ DAY = 86_400.0
 
 _ALL = 1_000_000_000  # runs
 
-_AREAS = ("raw", "quarantine", "features", "artifacts")
+_AREAS = ("raw", "quarantine", "features", "artifacts", "bundles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def fsck(store: Store) -> dict[str, Any]:
 
     Changes nothing. May run beside anything else but ``gc``. Raises ``HostError`` when the store can not be reached.
     """
-    checked = {"batches": 0, "results": 0, "features": 0, "files": 0, "bytes": 0}
+    checked = {"batches": 0, "results": 0, "features": 0, "models": 0, "files": 0, "bytes": 0}
     findings: list[Finding] = []
     place = f"the database {store.database}" if store.kind == "mongo" else str(Path(store.root).absolute() / "catalog.sqlite")
     try:
@@ -96,6 +98,20 @@ def _look_through(kept: ArtifactStore, catalog: Catalog, checked: dict[str, int]
         for part in (one for one in version.partitions if one.piece.path not in seen):
             seen.add(part.piece.path)
             yield from _look(kept, part.piece.artifact(), f"version {version.id} of {version.view}", checked, lost="note")
+    yield from _look_at_models(kept, catalog, checked, seen)
+
+
+def _look_at_models(kept: ArtifactStore, catalog: Catalog, checked: dict[str, int], seen: set[str]) -> Iterator[Finding]:
+    """Yield what is wrong with bundles, and with files of theirs that were not seen yet."""
+    for identity, (file, runs) in manifests(catalog.runs(_ALL)).items():
+        checked["models"] += 1
+        what = f"the model {identity} of {runs[0].pipeline}"
+        problems = list(_look(kept, Artifact(file=file), what, checked, lost="error"))
+        yield from problems
+        for artifact in () if problems else read_manifest(kept, file).files():
+            if artifact.file is not None and artifact.file.path not in seen:
+                seen.add(artifact.file.path)
+                yield from _look(kept, artifact, what, checked, lost="note")
 
 
 def _look(
@@ -161,7 +177,8 @@ def gc(store: Store, grace: float = DAY, *, delete: bool = False) -> dict[str, A
             stale = [one for one in stale if catalog.release(one.id, before=now - grace)]
         alive = {one.id for one in catalog.reservations()} - {one.id for one in stale}
         versions = catalog.features()
-        retired, waits = _retired(store, versions, catalog.runs(_ALL), now - grace)
+        runs = catalog.runs(_ALL)
+        retired, waits = _retired(store, versions, runs, now - grace)
         given_up = {one.id for one in retired}
         left = {path for one in versions if one.retired is None and one.id not in given_up for path in one.paths}
         dropped = {path for one in retired for path in one.paths} - left
@@ -170,7 +187,12 @@ def gc(store: Store, grace: float = DAY, *, delete: bool = False) -> dict[str, A
         live = _live(batches, alive)
         lost = [one for one in memories if not _is_there(one, kept, pieces, live) or not dropped.isdisjoint(_paths(one))]
         forgotten = {one.memo for one in lost}
-        named = pieces | left | {path for one in memories if one.memo not in forgotten for path in _paths(one)}
+        named = (
+            pieces
+            | left
+            | _bundled(kept, runs)
+            | {path for one in memories if one.memo not in forgotten for path in _paths(one)}
+        )
         garbage = [one for one in found if one.age > grace and one.path not in named and _batch_of(one.path) not in alive]
         if delete:
             catalog.retire(given_up)
@@ -189,6 +211,16 @@ def gc(store: Store, grace: float = DAY, *, delete: bool = False) -> dict[str, A
         "features": [{"id": one.id, "view": one.view, "rows": one.rows, "bytes": one.bytes} for one in retired],
         "waits": waits,
     }
+
+
+def _bundled(kept: ArtifactStore, runs: Sequence[RunRecord]) -> set[str]:
+    """Return the files of the bundles that runs came to; one that is there no longer names none."""
+    found = set[str]()
+    for file, _ in manifests(runs).values():
+        if kept.holds(Artifact(file=file)):
+            named = (one.file for one in read_manifest(kept, file).files())
+            found |= {file.path, *(one.path for one in named if one is not None)}
+    return found
 
 
 def _retired(

@@ -38,10 +38,10 @@ class Versions(Watcher):
         for view in views:
             for key in view[0].view:
                 self._of.setdefault(key, []).append(view)
-        self._found: dict[str, str] = {}
+        self._found: dict[str, FeatureVersion] = {}
 
-    def of(self, compiled: Compiled) -> str | None:
-        """Return the id of the version that a pipeline's view came to; None when a task of it did not end well."""
+    def of(self, compiled: Compiled) -> FeatureVersion | None:
+        """Return the version that a pipeline's view came to; None when a task of it did not end well."""
         return self._found.get(_name(compiled))
 
     def begin(self, graph: Graph) -> None:
@@ -54,7 +54,7 @@ class Versions(Watcher):
         for view in self._of[task.key]:
             compiled = view[0]
             if _name(compiled) not in self._found and all(key in self._artifacts for key in compiled.view):
-                self._found[_name(compiled)] = self._committed(view).id
+                self._found[_name(compiled)] = self._committed(view)
 
     def _committed(self, view: View) -> FeatureVersion:
         """Return the version of a view whose tasks have all ended; a known one is looked up and nothing else."""

@@ -22,6 +22,7 @@ COMMANDS = {
     **dict.fromkeys(("batches", "show", "quarantine", "events"), "batches"),
     "features": "features",
     "split": "split",
+    **dict.fromkeys(("predict", "models", "promote"), "models"),
     **dict.fromkeys(("fsck", "gc"), "upkeep"),
     "assess": "assess",
     "watch": "watch",

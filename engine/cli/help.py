@@ -22,6 +22,9 @@ levada: from YAML to an evaluated model
   levada quarantine [DATASET]    which rows were set aside, and why; `levada quarantine replay` looks at them once more
   levada features [VIEW]         versions of a view, their columns and rows: --schema, since=X until=Y COLUMN=VALUE, --out FILE
   levada split [OVERRIDES]       how rows are divided, and what is doubtful; part=test format=csv labels=false writes them
+  levada models [PIPELINE]       versions of what was trained, and their aliases; `levada models export MODEL --out FOLDER`
+  levada promote MODEL           lets an alias mean a version: --as champion
+  levada predict MODEL FILE      predicts raw rows: --out FILE; MODEL is a pipeline, pipeline@alias, a run or a folder
   levada events [TOPIC]          what was announced
   levada fsck                    whether every file of the store is what was written
   levada gc                      what nothing in the store names any more; --delete clears it away

@@ -55,6 +55,8 @@ def show_run(summary: Mapping[str, Any], report: Path, started: float = STARTED)
     if summary["metrics"]:
         console.print(_metrics(summary["metrics"]))
     _answer(console, summary["question"])
+    if summary["promotion"] is not None:
+        console.print(Text(f"promote  {summary['promotion']['message']}"))
     console.print(Text(f"report   {_short(report)}"))
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ByteSize, Field, StrictInt
 
 from engine.config.locate import Origin
 from engine.errors import ConfigError, Unsuitable, unknown
+from engine.gates import parse
 from engine.names import Duration, SafeName, Secret, span
 from engine.plugin import (
     Check,
@@ -174,6 +175,24 @@ class Store(Spec):
     )
 
 
+def _readable(text: str) -> str:
+    parse(text)
+    return text
+
+
+class Promote(Spec):
+    """When a run of the pipeline becomes what an alias means."""
+
+    when: Annotated[str, AfterValidator(_readable)] = Field(
+        description="A condition of metrics, of this run and of those that aliases mean, such as "
+        "`roc_auc >= champion.roc_auc + 0.002`; several with `and`. A comparison with an alias that means nothing yet holds."
+    )
+    on: Literal["train", "validation", "test"] = Field(
+        default="validation", description="The part on which both were measured; test rows are better left for the last word."
+    )
+    as_: SafeName = Field(default="champion", description="The alias that means this run's bundle once the condition holds.")
+
+
 class PipelineSpec(Spec):
     """A whole pipeline. Equal specifications are equal values."""
 
@@ -189,6 +208,10 @@ class PipelineSpec(Spec):
     metrics: tuple[Metric, ...] = Field(default=(), description="What is measured; the ranking metric is the first.")
     executor: Executor = Field(default_factory=Executor, description="Where tasks run.")
     store: Store = Field(default_factory=Store, description="Where results are kept.")
+    promote: Promote | None = Field(
+        default=None,
+        description="When a run is promoted by itself; null leaves that to `levada promote`. A sweep promotes none.",
+    )
     assess: bool = Field(
         default=True,
         description="Whether a run also says in what condition its data is, as `levada assess` does. It changes no result; a "

@@ -20,7 +20,7 @@ def run(work: Work) -> Artifact:
     with explained(f"the rule can not be applied: {rule.describe()}"):
         if work.params["columns"] is None:
             return work.keep(_merged(rule, [work.store.scan(artifact).collect() for artifact in work.inputs]))
-        frame = conform(work, work.inputs, work.params["columns"])
+        frame = conform(work.store.raw, work.inputs, work.params["columns"])
         there = [name for name, _ in work.params["columns"]]
         renamed = frame.select(pl.col(name).alias(called) for name, called in zip(there, work.params["names"], strict=True))
         return work.keep(rule.summarize(as_text(renamed)))

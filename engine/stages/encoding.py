@@ -18,14 +18,17 @@ def labelled(view: pl.LazyFrame, parts: pl.LazyFrame, problem: dict[str, Any]) -
     The target is text for classes, Float64 for regression, whatever it is for clustering (where only metrics see it).
     """
     target = problem["target"]
-    columns = tuple(problem["features"]) if isinstance(problem["features"], list) else problem["features"]
-    schema = view.collect_schema()
-    names = [name for name in choose(columns, schema) if name != target]
-    wanted = [pl.col(name) for name in names]
+    wanted = [pl.col(name) for name in features_in(view.collect_schema(), problem)]
     if target is not None:
         known = pl.col(target).cast(pl.Float64 if problem["task"] == "regression" else pl.String)
         wanted.append(known.alias(TARGET))
     return pl.concat([view.select(wanted), parts.select(pl.col(PART))], how="horizontal")
+
+
+def features_in(schema: pl.Schema, problem: dict[str, Any]) -> list[str]:
+    """Return the columns of a view that models may see."""
+    columns = tuple(problem["features"]) if isinstance(problem["features"], list) else problem["features"]
+    return [name for name in choose(columns, schema) if name != problem["target"]]
 
 
 def apply(frame: pl.LazyFrame, steps: Sequence[dict[str, Any]], states: Sequence[pl.DataFrame]) -> pl.LazyFrame:

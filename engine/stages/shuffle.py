@@ -30,7 +30,7 @@ def run(work: Work) -> Artifact:
         for number, part in enumerate(lefts)
     ]
     left = pl.concat(numbered, how="vertical").drop(_BUCKET)
-    right = pl.concat([work.scan(part).filter(bucket) for part in rights], how="vertical").drop(_BUCKET, _ROW)
+    right = unscattered(pl.concat([work.scan(part).filter(bucket) for part in rights], how="vertical"))
     with explained(f"cannot join {node['with']}"):
         check_unique(right, unique_by(node), node["with"])
         return work.keep(join(left, right, node))
@@ -47,6 +47,11 @@ def scattered(frame: pl.LazyFrame, on: Sequence[str], buckets: int) -> pl.LazyFr
     numbered = frame.with_row_index(_ROW)
     bucket = pl.when(lacking).then(pl.col(_ROW).cast(pl.UInt64)).otherwise(hashed) % buckets
     return numbered.with_columns(bucket.cast(pl.UInt32).alias(_BUCKET)).sort(_BUCKET, maintain_order=True)
+
+
+def unscattered(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Return rows without what ``scattered`` has added; rows of equal keys are in their order."""
+    return rows.drop(_BUCKET, _ROW)
 
 
 def _told(name: str, dtype: pl.DataType) -> pl.Expr:

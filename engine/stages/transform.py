@@ -21,6 +21,7 @@ from engine.stages.reading import microseconds
 from engine.stages.shuffle import gathered, scattered
 from engine.stages.work import Work, explained, split
 from engine.stores.artifacts import Artifact
+from engine.stores.raw import RawStore
 
 _LOOK = 1_000  # rows
 
@@ -35,8 +36,8 @@ def run(work: Work) -> Artifact:
     params = work.params
     if params["schema"] is not None:
         rows, others, sides = split(work.inputs, params["partitions"], params["earlier"])
-        frame = conform(work, rows, params["schema"])
-        past = conform(work, others, params["schema"]) if others else None
+        frame = conform(work.store.raw, rows, params["schema"])
+        past = conform(work.store.raw, others, params["schema"]) if others else None
     else:
         buckets, sides = split(work.inputs, params["partitions"])
         frame = gathered(work, buckets, [params["own"]])
@@ -76,7 +77,7 @@ def _earlier(rows: pl.LazyFrame, between: Sequence[Any] | None) -> pl.LazyFrame:
     return rows.filter(time <= until if since is None else time.is_between(since, until))
 
 
-def conform(work: Work, rows: Sequence[Artifact], columns: Sequence[Any]) -> pl.LazyFrame:
+def conform(raw: RawStore, rows: Sequence[Artifact], columns: Sequence[Any]) -> pl.LazyFrame:
     """Return partitions of the raw store as rows of one schema, without what a later backfill has replaced.
 
     A column that a partition lacks is null in its rows; text stands in for a type that is none of a column's own.
@@ -84,7 +85,7 @@ def conform(work: Work, rows: Sequence[Artifact], columns: Sequence[Any]) -> pl.
     wanted = schema_of(columns)
     frames = []
     for part in rows:
-        frame = outside(work.store.raw.scan(part), (part.data() or {}).get("without", ()))
+        frame = outside(raw.scan(part), (part.data() or {}).get("without", ()))
         has = frame.collect_schema()
         frames.append(
             frame.select(
@@ -99,15 +100,17 @@ def apply_steps(
     steps: Sequence[dict[str, Any]],
     sides: Sequence[pl.LazyFrame],
     earlier: pl.LazyFrame | None = None,
+    *,
+    first: int = 1,
 ) -> pl.LazyFrame:
     """Return the frame after each step; a step is a transformer, or a join with the side that it numbers.
 
     ``earlier`` rows go through the same steps as far as a step that looks at them follows. Schemas are resolved step by
-    step, so that an error names the step. Also used before anything is read, on frames of no rows.
+    step, so that an error names the step, numbered from ``first``. Also used before anything is read, on frames of no rows.
     """
     aware = [number for number, node in enumerate(steps) if "join" not in node and _is_aware(node)]
     for number, node in enumerate(steps):
-        what = f"step {number + 1} ({node.get('use', 'join')}) can not be applied"
+        what = f"step {first + number} ({node.get('use', 'join')}) can not be applied"
         with explained(what):
             earlier = earlier if aware and number <= aware[-1] else None
             frame, earlier = _applied(frame, earlier, node, sides)

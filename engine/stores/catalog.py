@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import digest
 from engine.errors import ConflictError
+from engine.stores.aliases import Alias
 from engine.stores.artifacts import Artifact
 from engine.stores.batches import Batch
 from engine.stores.features import FeatureVersion
@@ -171,6 +172,18 @@ class Catalog(ABC):
     @abstractmethod
     def retire(self, versions: Iterable[str]) -> None:
         """Note that the files of versions, by id, are given up from now on."""
+
+    @abstractmethod
+    def move_alias(self, alias: Alias) -> Alias:
+        """Let an alias mean its ``version`` from now on, if it means ``before`` at present; None: if there is none.
+
+        Returns it as it is kept. Raises ``ConflictError`` when it means something else: of two that move it at once from
+        the same place, one does.
+        """
+
+    @abstractmethod
+    def aliases(self, pipeline: str | None = None) -> list[Alias]:
+        """Return aliases by pipeline and name."""
 
     @abstractmethod
     def see(self, dataset: str, source: str, fingerprint: str, content: str) -> None:

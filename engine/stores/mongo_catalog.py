@@ -18,6 +18,7 @@ from engine import digest
 from engine.errors import Corrupt, HostError
 from engine.names import Secret, new_id
 from engine.stores import files, mongo
+from engine.stores.aliases import Alias, moved_meanwhile
 from engine.stores.artifacts import Artifact
 from engine.stores.batches import Batch
 from engine.stores.catalog import (
@@ -59,6 +60,7 @@ _INDEXES: dict[str, dict[str, dict[str, Any]]] = {
         "view": {"keys": ["view", "created", "id"]},
         "announced": {"keys": ["announced"], "partialFilterExpression": {"announced": False}},
     },
+    "aliases": {"pipeline": {"keys": ["pipeline", "name"], "unique": True}},
     "sightings": {"dataset": {"keys": ["dataset"]}},
     "log": {"offset": {"keys": ["offset"], "unique": True}, "topic": {"keys": ["topic", "offset"]}},
     "readers": {},
@@ -307,6 +309,30 @@ class MongoCatalog(Catalog):
         with mongo.explained(self._uri, "writing the catalog"):
             for one in found:
                 self._retired(one, FeatureVersion.model_validate_json(one["record"]), round(time.time(), 3))
+
+    def move_alias(self, alias: Alias) -> Alias:
+        from pymongo.errors import DuplicateKeyError
+
+        done = alias.model_copy(update={"changed": round(time.time(), 3)})
+        key = {"_id": digest.of_text(done.pipeline, done.name)}
+        names = {"pipeline": done.pipeline, "name": done.name, "version": done.version}
+        new, aliases = _sealed({**key, **names, "record": done.model_dump_json()}), self._db["aliases"]
+        with mongo.explained(self._uri, "writing the catalog"):
+            try:
+                if alias.before is None:
+                    aliases.insert_one(new)
+                    return done
+                if aliases.replace_one({**key, "version": alias.before}, new).matched_count == 1:
+                    return done
+            except DuplicateKeyError:  # there is one by now
+                pass
+        found = self._find("aliases", key)
+        raise moved_meanwhile(alias, found[0]["version"] if found else None)
+
+    def aliases(self, pipeline: str | None = None) -> list[Alias]:
+        query = {} if pipeline is None else {"pipeline": pipeline}
+        found = self._find("aliases", query, sort=[("pipeline", 1), ("name", 1)])
+        return [Alias.model_validate_json(one["record"]) for one in found]
 
     def see(self, dataset: str, source: str, fingerprint: str, content: str) -> None:
         values = {"dataset": dataset, "source": source, "fingerprint": fingerprint, "digest": content}

@@ -15,6 +15,7 @@ from engine import digest
 from engine.errors import Corrupt, HostError
 from engine.names import new_id
 from engine.stores import files
+from engine.stores.aliases import Alias, moved_meanwhile
 from engine.stores.artifacts import Artifact
 from engine.stores.batches import Batch
 from engine.stores.catalog import (
@@ -48,6 +49,9 @@ CREATE TABLE reservation (
 CREATE TABLE features (
     id TEXT PRIMARY KEY, view TEXT NOT NULL, identity TEXT NOT NULL UNIQUE, created REAL NOT NULL, record TEXT NOT NULL,
     seal TEXT NOT NULL);
+CREATE TABLE alias (
+    pipeline TEXT NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL, seal TEXT NOT NULL,
+    PRIMARY KEY (pipeline, name)) WITHOUT ROWID;
 CREATE TABLE sighting (
     dataset TEXT NOT NULL, source TEXT NOT NULL, fingerprint TEXT NOT NULL, digest TEXT NOT NULL, seal TEXT NOT NULL,
     PRIMARY KEY (dataset, source)) WITHOUT ROWID;
@@ -66,7 +70,7 @@ CREATE TABLE run (
     summary TEXT NOT NULL, seal TEXT NOT NULL);
 """
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _DAMAGED = ("malformed", "not a database", "decode", "unsupported file format", "no such table", "no such column")
 _ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the latter for a message that names something spoilt
 _TIMEOUT = 30  # seconds that one process waits for another
@@ -283,6 +287,21 @@ class SqliteCatalog(Catalog):
                     found = FeatureVersion.model_validate_json(row[-1])
                     _write_features(connection, found.model_copy(update={"retired": round(time.time(), 3)}))
 
+    def move_alias(self, alias: Alias) -> Alias:
+        with self._transaction() as connection:
+            found = [one for one in self.aliases(alias.pipeline) if one.name == alias.name]
+            now = found[0].version if found else None
+            if now != alias.before:
+                raise moved_meanwhile(alias, now)
+            done = alias.model_copy(update={"changed": round(time.time(), 3)})
+            row = (done.pipeline, done.name, done.model_dump_json())
+            connection.execute("INSERT OR REPLACE INTO alias VALUES (?,?,?,?)", (*row, _seal(*row)))
+        return done
+
+    def aliases(self, pipeline: str | None = None) -> list[Alias]:
+        query = "SELECT * FROM alias WHERE ?1 IS NULL OR pipeline = ?1 ORDER BY pipeline, name"
+        return [Alias.model_validate_json(row[-1]) for row in self._rows(query, "an alias", (pipeline,))]
+
     def _rows(self, query: str, what: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Return rows without their seals, which come last and must be right."""
         rows = self._select(query, parameters)
@@ -344,7 +363,7 @@ class SqliteCatalog(Catalog):
                 yield f"{self._path}: its tables are not those that were made"
                 return
         changed = False
-        for table in ("memo", "batch", "reservation", "features", "sighting", "outbox", "log", "reader", "run"):
+        for table in ("memo", "batch", "reservation", "features", "alias", "sighting", "outbox", "log", "reader", "run"):
             start = 1 if table == "log" else 0  # the offset comes before what is sealed
             rows = self._select(f"SELECT * FROM {table}")
             broken = sum(row[-1] != _seal(*row[start:-1]) for row in rows)

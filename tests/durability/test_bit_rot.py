@@ -14,6 +14,7 @@ import pytest
 
 from engine.errors import Corrupt, LevadaError
 from engine.runs import opened
+from engine.stores.aliases import Alias
 from engine.stores.artifacts import ArtifactStore
 from tests.durability.harbour import Harbour
 from tests.durability.nursery import Nursery
@@ -32,6 +33,7 @@ def harbour(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Harbo
     with opened(harbour.store) as stores:
         stores.catalog.save_offset("a reader", "batch.committed", 3)
         stores.catalog.reserve("tides", "a fingerprint", "an id")
+        stores.catalog.move_alias(Alias(pipeline="harbour", name="champion", version="a version"))
     return harbour
 
 

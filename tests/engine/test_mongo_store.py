@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 from engine.errors import ConfigError
 from engine.explain import lineage
 from engine.names import new_id
-from engine.notebook import ingest, raw
+from engine.notebook import bundle, ingest, raw
 from engine.records import quarantine
 from engine.upkeep import fsck, gc
 
@@ -46,6 +46,8 @@ def test_rows_features_and_answers_are_those_of_a_store_in_files(kept):
     assert_frame_equal(raw("shapes", *store).drop(where).collect(), raw("shapes").drop(where).collect())
     assert_frame_equal(there.features().collect(), here.features().collect())
     assert there.metrics == here.metrics
+    rows = raw("shapes").collect()
+    assert_frame_equal(bundle("shapes", *store).predict(rows), bundle("shapes").predict(rows))
     assert there.summary["condition"]["datasets"] == here.summary["condition"]["datasets"]
     assert shapes.ran(shapes.run(*store)) == {}
 

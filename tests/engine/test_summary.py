@@ -32,6 +32,8 @@ KEYS = [
     "lineage",
     "results",
     "failures",
+    "bundle",
+    "promotion",
 ]
 
 
