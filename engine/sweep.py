@@ -22,6 +22,8 @@ from engine.registry import name_of
 from engine.runs import Compiler, Run, opened, run_compiled, workers_of
 from engine.summary import stages
 
+_BASELINES = ("sklearn.DummyClassifier", "sklearn.DummyRegressor")  # they look at no feature: what others must beat
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -140,10 +142,12 @@ def _entry(trial: Trial, run: Run | None, error: LevadaError | None) -> dict[str
     """Return a trial's line of the table; ``seconds`` is what its model took to fit and predict."""
     metrics = next(iter(run.metrics.values()), {}) if run is not None else {}
     seconds = [stage["seconds"] for stage in run.summary["stages"] if stage["label"].startswith("model.")] if run else []
+    model = name_of(type(trial.spec.model)) if isinstance(trial.spec, PipelineSpec) else None
     return {
         "number": trial.number,
         "overrides": list(trial.overrides),
-        "model": name_of(type(trial.spec.model)) if isinstance(trial.spec, PipelineSpec) else None,
+        "model": model,
+        "baseline": model in _BASELINES,
         "status": "left_out" if isinstance(error, Unsuitable) else "failed" if error is not None else "done",
         "metrics": dict(metrics),
         "seconds": round(sum(seconds), 2),

@@ -62,12 +62,17 @@ def task(config: DictConfig) -> float | None:
     return found.metrics[part].get(str(found.summary["question"]["metric"])) if part in found.metrics else None
 
 
-def sweep(configs: Sequence[DictConfig], folder: Path, *, final: bool) -> Sweep:
-    """Run the trials of a multirun as one graph, print their ranking and write the sweep's report. The launcher calls this."""
+def sweep(configs: Sequence[DictConfig], beside: Sequence[DictConfig], folder: Path, *, final: bool) -> Sweep:
+    """Run the trials of a multirun as one graph, print their ranking and write the sweep's report. The launcher calls this.
+
+    ``beside`` are trials that nobody asked for: baselines. They run if there is one to compare with.
+    """
     from engine.report import render_sweep
     from engine.sweep import run_sweep
 
     trials = [_trial(config) for config in configs]
+    if not all(isinstance(trial.spec, LevadaError) for trial in trials):
+        trials += [_trial(config) for config in beside]
     with Progress() as progress:
         found = run_sweep(trials, final=final, watchers=[progress])
     report = write_report(folder, found.summary, render_sweep(dict(found.summary)))

@@ -183,9 +183,8 @@ def _ranking(summary: Mapping[str, Any]) -> Table:
         values = [entry["metrics"].get(name) for name in (metric, *others)]
         shown = ["" if value is None else f"{value:.4f}" for value in values]
         style = "bold" if entry["number"] == summary["best"] else None
-        table.add_row(
-            str(place), str(entry["number"]), " ".join(entry["overrides"]), *shown, f"{entry['seconds']:.1f}", style=style
-        )
+        told = " ".join([*entry["overrides"], *(["(the baseline)"] if entry["baseline"] else [])])
+        table.add_row(str(place), str(entry["number"]), told, *shown, f"{entry['seconds']:.1f}", style=style)
     return table
 
 

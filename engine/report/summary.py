@@ -191,6 +191,7 @@ class Trial(Record):
     number: int
     overrides: tuple[str, ...] = ()
     model: str = ""
+    baseline: bool = False
     status: str = "done"
     metrics: dict[str, float | None] = Field(default_factory=dict)
     seconds: float | None = None

@@ -67,6 +67,18 @@ def inside(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     return project
 
 
+def test_the_dummy_joins_a_sweep_as_the_baseline_unless_told_not_to(
+    inside: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert levada(["-m", "pipeline=trips", "model=gaussian_nb", "model.var_smoothing=1e-9,1e-8", "hydra.sweep.dir=sweep"]) == 0
+    assert re.search(r"2 +pipeline=trips model=dummy \(the baseline\)", capsys.readouterr().out)
+    found = read(inside.folder / "sweep" / "summary.json")["trials"]
+    assert [(one["model"], one["baseline"]) for one in found][-1] == ("sklearn.DummyClassifier", True)
+    assert "baseline</span>" in (inside.folder / "sweep" / "report.html").read_text("utf-8")
+    assert levada(["-m", "pipeline=trips", "model=gaussian_nb", "hydra.launcher.baseline=false", "hydra.sweep.dir=less"]) == 0
+    assert [one["number"] for one in read(inside.folder / "less" / "summary.json")["trials"]] == [0]
+
+
 def test_a_sweep_prepares_once_ranks_its_trials_and_leaves_each_a_folder(
     inside: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,7 +157,7 @@ def test_a_trial_that_fails_is_reported_and_the_others_are_done(
     assert re.search(reason, error)
     assert "Traceback" not in error
     trials = {entry["number"]: entry["status"] for entry in read(inside.folder / "sweep" / "summary.json")["trials"]}
-    assert trials == {0: "failed", 1: "done"}
+    assert trials == {0: "failed", 1: "done", 2: "done"}  # the last one is the baseline
     assert re.search(f"^trial 0 failed: .*{reason}", printed, re.MULTILINE)
 
 

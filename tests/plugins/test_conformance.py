@@ -156,7 +156,14 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
             "silhouette",
         ]
     ],
-    "model": [{"use": "sklearn.DecisionTreeClassifier"}, {"use": "sklearn.Ridge"}, {"use": "sklearn.KMeans"}],
+    "model": [
+        {"use": "affinity_propagation", "sample": 100},
+        {"use": "calibrated", "model": "sklearn.LinearSVC", "method": "isotonic"},
+        {"use": "thresholded", "model": "sklearn.GaussianNB", "metric": "f1"},
+        {"use": "sklearn.DecisionTreeClassifier"},
+        {"use": "sklearn.Ridge"},
+        {"use": "sklearn.KMeans"},
+    ],
 }
 KINDS = tuple(EXAMPLES)
 

@@ -1,8 +1,10 @@
 """The launcher behind ``levada -m``: Hydra's trials become one graph, and each still gets its folder and ``JobReturn``.
 
+The task's dummy joins a sweep that has none, as the baseline: it is no trial of Hydra's, so sweepers do not see it.
 A task function that is not Levada's runs as with Hydra's basic launcher.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,10 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+_DUMMIES = {"classification": "dummy", "regression": "dummy_regressor"}  # options of the group model; clusters have none
+_OF_MODEL = re.compile(r"[+~]*model\b")
 
 
 @dataclass
@@ -19,6 +24,7 @@ class LevadaLauncherConf:
     """The configuration that ``hydra/launcher: levada`` stands for."""
 
     _target_: str = "hydra_plugins.levada_launcher.launcher.LevadaLauncher"
+    baseline: bool = True  # whether a trial of the task's dummy joins a sweep that has none
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="levada", node=LevadaLauncherConf, provider="levada_launcher")
@@ -26,6 +32,10 @@ ConfigStore.instance().store(group="hydra/launcher", name="levada", node=LevadaL
 
 class LevadaLauncher(BasicLauncher):
     """Runs all trials of a multirun as the union of their graphs, then reports each to Hydra by itself."""
+
+    def __init__(self, *, baseline: bool = True) -> None:
+        super().__init__()
+        self.baseline = baseline
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the trials; a trial's ``JobReturn`` has its metric, or its error."""
@@ -40,8 +50,22 @@ class LevadaLauncher(BasicLauncher):
         configs = [self._config(overrides, number) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         folder = Path(str(self.config.hydra.sweep.dir))
         all_at_once = "BasicSweeper" in str(self.config.hydra.sweeper._target_) and not self.config.hydra.sweeper.max_batch_size
-        sweep = commands.sweep(configs, folder, final=all_at_once)
+        beside = self._baseline(configs, job_overrides) if self.baseline and initial_job_idx == 0 else []
+        sweep = commands.sweep(configs, beside, folder, final=all_at_once)
         return [self._report(config, sweep) for config in configs]
+
+    def _baseline(self, configs: Sequence[DictConfig], job_overrides: Sequence[Sequence[str]]) -> list[DictConfig]:
+        """Return the trial of the task's dummy with what all trials were told; none where a dummy is among them.
+
+        A group that is swept over, such as ``splitter=a,b``, has its first option; another value, its default.
+        """
+        dummy = _DUMMIES.get(OmegaConf.select(configs[0], "problem.task"))
+        used = {str(OmegaConf.select(config, "model.use", default="")) for config in configs}
+        if dummy is None or any("dummy" in name.lower() for name in used):
+            return []
+        told = [override for override in job_overrides[0] if _OF_MODEL.match(override) is None]
+        shared = [one for one in told if "." not in one.partition("=")[0] or all(one in each for each in job_overrides)]
+        return [self._config([*shared, f"model={dummy}"], len(configs))]
 
     def _config(self, overrides: Sequence[str], number: int) -> DictConfig:
         config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))  # type: ignore[union-attr]  # checked in launch
