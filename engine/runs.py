@@ -68,6 +68,14 @@ class Run:
         found: Mapping[str, Mapping[str, float | None]] = self.summary["metrics"]
         return found
 
+    def evaluated(self, part: str) -> Mapping[str, Any]:
+        """Return all that was measured on a part, resamples included. ``KeyError`` for a part that was not."""
+        artifact = self.execution.artifact(self.compiled.evaluation[part])
+        if artifact is None:
+            raise KeyError(part)
+        found: Mapping[str, Any] = artifact.data()
+        return found
+
     def predictions(self, part: str = "test") -> pl.DataFrame:
         """Return the predictions for a part's rows, with the truth as ``__target__``. ``KeyError`` for another part."""
         artifact = self.execution.artifact(self.compiled.evaluation[part])

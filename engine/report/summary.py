@@ -18,7 +18,10 @@ Status: TypeAlias = Literal["done", "failed", "interrupted"]
 
 
 class Question(Record):
-    """What was asked, and the answer: ``metric`` on rows of ``part``; ``reached`` is None without goal or answer."""
+    """What was asked, and the answer: ``metric`` on rows of ``part``; ``reached`` is None without goal or answer.
+
+    ``interval`` is of 95 %, None where there is none.
+    """
 
     task: str = ""
     target: Text = ""
@@ -26,6 +29,7 @@ class Question(Record):
     goal: float | None = None
     greater_is_better: bool = True
     answer: float | None = None
+    interval: tuple[float, float] | None = None
     part: str = ""
     reached: bool | None = None
 
@@ -156,25 +160,45 @@ class Run(Record):
     features: Features = Features()
     metrics: Annotated[dict[str, dict[str, float | None]], Present] = Field(default_factory=dict)
     evaluation: Annotated[dict[str, Evaluation], Present] = Field(default_factory=dict)
+    tested: bool = False
     importance: tuple[Importance, ...] = ()
     lineage: Lineage = Lineage()
     failures: tuple[Failure, ...] = ()
 
 
 class Trial(Record):
-    """One member of a sweep. ``status`` is done, failed, or left_out: not of this task; ``error`` says why."""
+    """One member of a sweep. ``status`` is done, failed, or left_out: not of this task; ``error`` says why.
+
+    What was known before took no time: its seconds are None.
+    """
 
     number: int
     overrides: tuple[str, ...] = ()
     model: str = ""
     status: str = "done"
     metrics: dict[str, float | None] = Field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
     seconds: float | None = None
+    fit_seconds: float | None = None
+    predict_seconds: float | None = None
+    model_bytes: int | None = None
     error: str = ""
 
 
+class Comparison(Record):
+    """The best trial less the next in the ranking, on the same rows, with the interval of 95 % of the difference."""
+
+    next: int
+    difference: float
+    interval: tuple[float, float]
+    differs: bool
+
+
 class Sweep(Record):
-    """Trials of one pipeline. ``stages`` count the tasks of all trials once; ``run`` is the summary of the best."""
+    """Trials of one pipeline. ``stages`` count the tasks of all trials once; ``run`` is the summary of the best.
+
+    ``tested`` are the trials that saw test rows: the best alone, unless there are no others to rank on.
+    """
 
     id: Text
     pipeline: Text
@@ -184,6 +208,8 @@ class Sweep(Record):
     question: Question = Question()
     part: str = ""
     trials: tuple[Trial, ...] = ()
+    tested: tuple[int, ...] = ()
+    comparison: Comparison | None = None
     best: int | None = None
     best_overrides: tuple[str, ...] = ()
     command: str = ""
