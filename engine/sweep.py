@@ -7,7 +7,7 @@ validation rows, and the best trial's final run, the only one that sees test row
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from engine.compile import ranking_part
 from engine.config.spec import PipelineSpec
 from engine.errors import LevadaError, Unsuitable
 from engine.execute import Execution, Outcome, Watcher
-from engine.graph import Graph
+from engine.graph import Graph, Task
 from engine.names import new_id
 from engine.registry import name_of
 from engine.runs import Compiler, Run, opened, run_compiled, workers_of
@@ -73,7 +73,16 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
         compiler = Compiler(stores)
         able = _planned(compiler, specs, errors)
         given = [overrides[number] for number in able]
-        found = run_compiled(compiler, list(able.values()), stores, workers, final=False, overrides=given, watchers=watchers)
+        found = run_compiled(
+            compiler,
+            list(able.values()),
+            stores,
+            workers,
+            final=False,
+            overrides=given,
+            watchers=watchers,
+            enough=_goal_reached(first),
+        )
         runs = dict(zip(able, found, strict=True))
         errors |= {number: run.execution.failures()[0][1] for number, run in runs.items() if run.execution.failures()}
         entries = [_entry(trial, runs.get(trial.number), errors.get(trial.number)) for trial in trials]
@@ -85,6 +94,19 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
             last = run_compiled(compiler, [specs[best]], stores, workers, final=True, overrides=given, watchers=watchers)[0]
     judged = last or (runs[best] if best is not None else found[0])
     return Sweep(_summary(ranked, best, judged, runs, started), runs, errors, last)
+
+
+def _goal_reached(spec: PipelineSpec) -> Callable[[Task, Outcome], bool]:
+    """Return what tells of an outcome that a trial has reached the goal, where a sweep is to end there."""
+    metric, goal = spec.metric, spec.problem.goal
+
+    def reached(task: Task, outcome: Outcome) -> bool:
+        if not spec.stop_at_goal or goal is None or task.function != "evaluate" or outcome.artifact is None:
+            return False
+        value = outcome.artifact.data()["metrics"].get(name_of(type(metric)))
+        return value is not None and (value >= goal if metric.greater_is_better else value <= goal)
+
+    return reached
 
 
 def _planned(compiler: Compiler, specs: Mapping[int, PipelineSpec], errors: dict[int, LevadaError]) -> dict[int, PipelineSpec]:
@@ -180,7 +202,7 @@ def _entry(trial: Trial, run: Run | None, error: LevadaError | None) -> dict[str
         "number": trial.number,
         "overrides": list(trial.overrides),
         "model": name_of(type(trial.spec.model)) if isinstance(trial.spec, PipelineSpec) else None,
-        "status": "left_out" if isinstance(error, Unsuitable) else "failed" if error is not None else "done",
+        "status": _status(fit, predict, error),
         "metrics": dict(measured.get("metrics", {})),
         "intervals": dict(measured.get("intervals", {})),
         "seconds": round(sum(outcome.seconds for outcome in (fit, predict) if outcome is not None), 2),
@@ -189,6 +211,13 @@ def _entry(trial: Trial, run: Run | None, error: LevadaError | None) -> dict[str
         "model_bytes": fit.artifact.bytes if fit is not None and fit.artifact is not None else None,
         "error": str(error) if error is not None else None,
     }
+
+
+def _status(fit: Outcome | None, predict: Outcome | None, error: LevadaError | None) -> str:
+    if error is not None:
+        return "left_out" if isinstance(error, Unsuitable) else "failed"
+    begun = all(outcome is not None and outcome.status != "skipped" for outcome in (fit, predict))
+    return "done" if begun else "not_begun"
 
 
 def _outcomes(run: Run) -> tuple[Outcome, Outcome]:

@@ -91,6 +91,9 @@ def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
     if left_out:
         names = ", ".join(" ".join(entry["overrides"]) for entry in left_out)
         console.print(Text(f"left out, because they are for another task: {names}"))
+    not_begun = [str(entry["number"]) for entry in summary["trials"] if entry["status"] == "not_begun"]
+    if not_begun:
+        console.print(Text(f"not begun, or not ended, when no more was to be done: trials {', '.join(not_begun)}"))
     if summary["best"] is not None:
         _comparison(console, summary["comparison"])
         _answer(console, summary["question"])

@@ -167,7 +167,7 @@ class Run(Record):
 
 
 class Trial(Record):
-    """One member of a sweep. ``status`` is done, failed, or left_out: not of this task; ``error`` says why.
+    """One member of a sweep. ``status`` is done, failed, not_begun, or left_out: not of this task; ``error`` says why.
 
     What was known before took no time: its seconds are None.
     """

@@ -191,3 +191,16 @@ def test_the_best_stands_first_equals_by_number_and_those_without_a_value_last(g
     entries = [entry(0, 0.5), entry(1, None), entry(2, 0.5), entry(3, 0.9), entry(4, "none")]
     ranked = rank(list(reversed(entries)), {"metric": "f1", "greater_is_better": greater})
     assert [one["number"] for one in ranked] == order
+
+
+def test_a_sweep_that_stops_at_its_goal_begins_no_more_trials(shapes):
+    overrides = ("executor.workers=1", "stop_at_goal=true", "problem.goal=0.1")
+    trials = [
+        trial(shapes, number, f"model={name}", *overrides) for number, name in enumerate(("gaussian_nb", "decision_tree"))
+    ]
+    sweep = run_sweep(trials)
+    assert sorted(entry["status"] for entry in sweep.summary["trials"]) == ["done", "not_begun"]
+    assert sweep.best is not None
+    assert sweep.summary["question"]["reached"]
+    with pytest.raises(ConfigError, match="no goal to stop at"):
+        shapes.load("stop_at_goal=true")
