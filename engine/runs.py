@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from html import escape
@@ -27,7 +27,7 @@ from engine.condition import plan_condition
 from engine.config.spec import PipelineSpec, Store
 from engine.errors import DataError, Interrupted, LevadaError, unknown
 from engine.execute import All, Execution, Outcome, Watcher, Workers, execute
-from engine.graph import Graph
+from engine.graph import Graph, Task
 from engine.ingestion import Ingested, Planned, definition_of, foreseen, ingest, plan_dataset, recall
 from engine.names import new_id
 from engine.plugin import ALL, Window
@@ -69,6 +69,14 @@ class Run:
     def metrics(self) -> Mapping[str, Mapping[str, float | None]]:
         """The metrics by part: ``run.metrics["test"]["roc_auc"]``."""
         found: Mapping[str, Mapping[str, float | None]] = self.summary["metrics"]
+        return found
+
+    def evaluated(self, part: str) -> Mapping[str, Any]:
+        """Return all that was measured on a part, resamples included. ``KeyError`` for a part that was not."""
+        artifact = self.execution.artifact(self.compiled.evaluation[part])
+        if artifact is None:
+            raise KeyError(part)
+        found: Mapping[str, Any] = artifact.data()
         return found
 
     def predictions(self, part: str = "test") -> pl.DataFrame:
@@ -341,8 +349,12 @@ def run_compiled(
     final: bool,
     overrides: Sequence[Sequence[str]],
     watchers: Sequence[Watcher] = (),
+    enough: Callable[[Task, Outcome], bool] = lambda _task, _outcome: False,
 ) -> list[Run]:
-    """Ingest what is new, execute the union of the pipelines' graphs once, and return a run for each."""
+    """Ingest what is new, execute the union of the pipelines' graphs once, and return a run for each.
+
+    Nothing new is begun after an outcome that is ``enough``.
+    """
     catalog, keep_going = stores.catalog, specs[0].keep_going
     with recorded(catalog, [spec.name for spec in specs]) as records:
         run = records[0].id
@@ -368,6 +380,8 @@ def run_compiled(
             watchers=[*watchers, versions],
             given=given,
             advice=advice,
+            timeout=specs[0].timeout,
+            enough=enough,
         )
     compiler.settle()
     runs = []

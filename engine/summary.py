@@ -52,7 +52,7 @@ def summarize(
         "status": "failed" if failures else "done",
         "started": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
-        "question": _question(compiled, metrics),
+        "question": _question(compiled, evaluation),
         "overrides": list(overrides),
         "model": describe(compiled.spec.model),
         "stages": stages(execution),
@@ -71,6 +71,7 @@ def summarize(
         "exemplars": (compiled.exemplars and _data(execution, compiled.exemplars)) or [],
         "metrics": metrics,
         "evaluation": evaluation,
+        "tested": "test" in evaluation,
         "importance": (compiled.importance and _data(execution, compiled.importance)) or [],
         "lineage": {
             "batches": [_lineage(batch, parts) for one in ingested.values() for batch, parts in _batches(one)],
@@ -113,11 +114,12 @@ def _stage(label: str, tasks: Sequence[Task], execution: Execution) -> dict[str,
     }
 
 
-def _question(compiled: Compiled, metrics: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:
+def _question(compiled: Compiled, evaluation: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what was asked and, on test rows if there are any, what the answer is."""
     problem, metric = compiled.spec.problem, compiled.spec.metric
-    part = next((part for part in ("test", "validation", "train") if part in metrics), None)
-    answer = metrics[part].get(name_of(type(metric))) if part is not None else None
+    part = next((part for part in ("test", "validation", "train") if part in evaluation), None)
+    name, found = name_of(type(metric)), evaluation[part] if part is not None else {"metrics": {}, "intervals": {}}
+    answer = found["metrics"].get(name)
     better = metric.greater_is_better
     reached = None
     if problem.goal is not None and answer is not None:
@@ -125,10 +127,11 @@ def _question(compiled: Compiled, metrics: Mapping[str, Mapping[str, float | Non
     return {
         "task": problem.task,
         "target": problem.target,
-        "metric": name_of(type(metric)),
+        "metric": name,
         "goal": problem.goal,
         "greater_is_better": better,
         "answer": answer,
+        "interval": found["intervals"].get(name),
         "part": part,
         "reached": reached,
     }
@@ -136,7 +139,11 @@ def _question(compiled: Compiled, metrics: Mapping[str, Mapping[str, float | Non
 
 def _evaluation(compiled: Compiled, execution: Execution) -> dict[str, Any]:
     found = {part: _data(execution, key) for part, key in compiled.evaluation.items()}
-    return {part: data for part, data in found.items() if data is not None}
+    return {
+        part: {name: value for name, value in data.items() if name != "resamples"}  # of use beside another model's only
+        for part, data in found.items()
+        if data is not None
+    }
 
 
 def dataset_summary(ingested: Ingested, mode: str) -> dict[str, Any]:

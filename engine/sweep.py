@@ -7,7 +7,7 @@ validation rows, and the best trial's final run, the only one that sees test row
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,11 +15,12 @@ from typing import Any
 from engine.compile import ranking_part
 from engine.config.spec import PipelineSpec
 from engine.errors import LevadaError, Unsuitable
-from engine.execute import Execution, Watcher
-from engine.graph import Graph
+from engine.execute import Execution, Outcome, Watcher
+from engine.graph import Graph, Task
 from engine.names import new_id
 from engine.registry import name_of
 from engine.runs import Compiler, Run, opened, run_compiled, workers_of
+from engine.stages.intervals import difference
 from engine.summary import stages
 
 _BASELINES = ("sklearn.DummyClassifier", "sklearn.DummyRegressor")  # they look at no feature: what others must beat
@@ -74,7 +75,16 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
         compiler = Compiler(stores)
         able = _planned(compiler, specs, errors)
         given = [overrides[number] for number in able]
-        found = run_compiled(compiler, list(able.values()), stores, workers, final=False, overrides=given, watchers=watchers)
+        found = run_compiled(
+            compiler,
+            list(able.values()),
+            stores,
+            workers,
+            final=False,
+            overrides=given,
+            watchers=watchers,
+            enough=_goal_reached(first),
+        )
         runs = dict(zip(able, found, strict=True))
         errors |= {number: run.execution.failures()[0][1] for number, run in runs.items() if run.execution.failures()}
         entries = [_entry(trial, runs.get(trial.number), errors.get(trial.number)) for trial in trials]
@@ -86,6 +96,19 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
             last = run_compiled(compiler, [specs[best]], stores, workers, final=True, overrides=given, watchers=watchers)[0]
     judged = last or (runs[best] if best is not None else found[0])
     return Sweep(_summary(ranked, best, judged, runs, started), runs, errors, last)
+
+
+def _goal_reached(spec: PipelineSpec) -> Callable[[Task, Outcome], bool]:
+    """Return what tells of an outcome that a trial has reached the goal, where a sweep is to end there."""
+    metric, goal = spec.metric, spec.problem.goal
+
+    def reached(task: Task, outcome: Outcome) -> bool:
+        if not spec.stop_at_goal or goal is None or task.function != "evaluate" or outcome.artifact is None:
+            return False
+        value = outcome.artifact.data()["metrics"].get(name_of(type(metric)))
+        return value is not None and (value >= goal if metric.greater_is_better else value <= goal)
+
+    return reached
 
 
 def _planned(compiler: Compiler, specs: Mapping[int, PipelineSpec], errors: dict[int, LevadaError]) -> dict[int, PipelineSpec]:
@@ -117,7 +140,9 @@ def _summary(
         "seconds": round(time.time() - started, 2),
         "question": judged.summary["question"],
         "part": ranking_part(spec),
+        "tested": sorted({number for number, run in runs.items() if "test" in run.metrics} | _if_tested(best, judged)),
         "trials": list(ranked),
+        "comparison": _comparison(ranked, runs),
         "best": best,
         "best_overrides": overrides,
         "command": " ".join(["levada", *overrides]) if best is not None else "",
@@ -138,21 +163,76 @@ def rank(entries: Sequence[Mapping[str, Any]], question: Mapping[str, Any]) -> l
     return [dict(entry) for entry in sorted(entries, key=order)]
 
 
+def _comparison(ranked: Sequence[Mapping[str, Any]], runs: Mapping[int, Run]) -> dict[str, Any] | None:
+    """Say whether the best trial differs from the next: the paired bootstrap of their metrics.
+
+    None where there is no next, where the metric has no resamples (of clusters), or where the two were asked different
+    things: measured on other rows, as with another seed of the splitter, or by another metric.
+    """
+    pair = [runs[entry["number"]] for entry in ranked[:2] if entry["status"] == "done"]
+    if len(pair) < 2 or len({_asked(run) for run in pair}) > 1:
+        return None
+    best, following = (run.evaluated(run.compiled.ranking) for run in pair)
+    ends = difference(best["resamples"], following["resamples"])
+    if ends is None:
+        return None
+    metric = pair[0].summary["question"]["metric"]
+    return {
+        "next": ranked[1]["number"],
+        "difference": round(best["metrics"][metric] - following["metrics"][metric], 6),
+        "interval": ends,
+        "differs": not ends[0] <= 0 <= ends[1],
+    }
+
+
+def _asked(run: Run) -> tuple[object, ...]:
+    """Return what two runs have in common whose predictions can be compared row by row."""
+    split = run.execution.artifact(run.compiled.segregation)
+    question = run.summary["question"]
+    return split.digest if split is not None else None, run.compiled.ranking, question["target"], question["metric"]
+
+
+def _if_tested(best: int | None, judged: Run) -> set[int]:
+    return {best} if best is not None and "test" in judged.metrics else set()
+
+
 def _entry(trial: Trial, run: Run | None, error: LevadaError | None) -> dict[str, Any]:
-    """Return a trial's line of the table; ``seconds`` is what its model took to fit and predict."""
-    metrics = next(iter(run.metrics.values()), {}) if run is not None else {}
-    seconds = [stage["seconds"] for stage in run.summary["stages"] if stage["label"].startswith("model.")] if run else []
+    """Return a trial's line of the table; ``seconds`` is what its model took to fit and predict, none where all was known."""
+    measured: Mapping[str, Any] = next(iter(run.summary["evaluation"].values()), {}) if run is not None else {}
+    fit, predict = _outcomes(run) if run is not None else (None, None)
     model = name_of(type(trial.spec.model)) if isinstance(trial.spec, PipelineSpec) else None
     return {
         "number": trial.number,
         "overrides": list(trial.overrides),
         "model": model,
         "baseline": model in _BASELINES,
-        "status": "left_out" if isinstance(error, Unsuitable) else "failed" if error is not None else "done",
-        "metrics": dict(metrics),
-        "seconds": round(sum(seconds), 2),
+        "status": _status(fit, predict, error),
+        "metrics": dict(measured.get("metrics", {})),
+        "intervals": dict(measured.get("intervals", {})),
+        "seconds": round(sum(outcome.seconds for outcome in (fit, predict) if outcome is not None), 2),
+        "fit_seconds": _took(fit),
+        "predict_seconds": _took(predict),
+        "model_bytes": fit.artifact.bytes if fit is not None and fit.artifact is not None else None,
         "error": str(error) if error is not None else None,
     }
+
+
+def _status(fit: Outcome | None, predict: Outcome | None, error: LevadaError | None) -> str:
+    if error is not None:
+        return "left_out" if isinstance(error, Unsuitable) else "failed"
+    begun = all(outcome is not None and outcome.status != "skipped" for outcome in (fit, predict))
+    return "done" if begun else "not_begun"
+
+
+def _outcomes(run: Run) -> tuple[Outcome, Outcome]:
+    """Return what became of the fit and of its measurement on the part that ranks."""
+    compiled = run.compiled
+    return run.execution.outcomes[compiled.model], run.execution.outcomes[compiled.evaluation[compiled.ranking]]
+
+
+def _took(outcome: Outcome | None) -> float | None:
+    """Return how long a task took; None where its result was there before."""
+    return round(outcome.seconds, 3) if outcome is not None and outcome.status in ("ran", "failed") else None
 
 
 def _union(runs: Sequence[Run]) -> Execution:

@@ -53,7 +53,7 @@ def show_run(summary: Mapping[str, Any], report: Path, started: float = STARTED)
     show_warnings(console, summary)
     _failures(console, summary)
     if summary["metrics"]:
-        console.print(_metrics(summary["metrics"]))
+        console.print(_metrics(summary["evaluation"]))
     _answer(console, summary["question"])
     if summary["promotion"] is not None:
         console.print(Text(f"promote  {summary['promotion']['message']}"))
@@ -93,7 +93,11 @@ def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
     if left_out:
         names = ", ".join(" ".join(entry["overrides"]) for entry in left_out)
         console.print(Text(f"left out, because they are for another task: {names}"))
+    not_begun = [str(entry["number"]) for entry in summary["trials"] if entry["status"] == "not_begun"]
+    if not_begun:
+        console.print(Text(f"not begun, or not ended, when no more was to be done: trials {', '.join(not_begun)}"))
     if summary["best"] is not None:
+        _comparison(console, summary["comparison"])
         _answer(console, summary["question"])
         console.print(Text(f"best     {summary['command']}"))
     console.print(Text(f"report   {_short(report)}"))
@@ -153,19 +157,29 @@ def _failures(console: Console, summary: Mapping[str, Any]) -> None:
         console.print(Text("also     ", style="red") + Text(failure["message"]))
 
 
-def _metrics(metrics: Mapping[str, Mapping[str, float | None]]) -> Table:
-    table = table_of("metric", *metrics, right_from=1)
-    for name in dict.fromkeys(name for found in metrics.values() for name in found):
-        values = [found.get(name) for found in metrics.values()]
-        if any(value is not None for value in values):
-            table.add_row(name, *("" if value is None else f"{value:.4f}" for value in values))
+def _metrics(evaluation: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = table_of("metric", *evaluation, right_from=1)
+    for name in dict.fromkeys(name for found in evaluation.values() for name in found["metrics"]):
+        values = [_value(found, name) for found in evaluation.values()]
+        if any(values):
+            table.add_row(name, *values)
     return table
+
+
+def _value(found: Mapping[str, Any], name: str) -> str:
+    """Return a metric with its interval of 95 %, as ``0.7132 [0.6901, 0.7243]``; nothing where it is not defined."""
+    value = found["metrics"].get(name)
+    return "" if value is None else f"{value:.4f}{_between(found['intervals'].get(name))}"
+
+
+def _between(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else f" [{interval[0]:.4f}, {interval[1]:.4f}]"
 
 
 def _answer(console: Console, question: Mapping[str, Any]) -> None:
     if question["answer"] is None:
         return
-    text = f"answer   {question['metric']} {question['answer']:.4f} on {question['part']} rows"
+    text = f"answer   {question['metric']} {question['answer']:.4f}{_between(question['interval'])} on {question['part']} rows"
     if question["goal"] is None:
         console.print(Text(text))
     elif question["reached"]:
@@ -174,17 +188,28 @@ def _answer(console: Console, question: Mapping[str, Any]) -> None:
         console.print(Text(f"{text}: the goal of {question['goal']:g} is not reached", style="bold yellow"))
 
 
+def _comparison(console: Console, found: Mapping[str, Any] | None) -> None:
+    """Print whether the best trial differs from the next."""
+    if found is None:
+        return
+    apart = "differs from" if found["differs"] else "can not be told from"
+    said = f"the best {apart} trial {found['next']}: {found['difference']:+.4f}{_between(found['interval'])} on the same rows"
+    console.print(Text("next     ", style="cyan") + Text(said))
+
+
 def _ranking(summary: Mapping[str, Any]) -> Table:
     metric = summary["question"]["metric"]
     others = [name for name in (summary["trials"][0]["metrics"] if summary["trials"] else {}) if name != metric][:3]
-    table = table_of("rank", "trial", "overrides", f"{metric} ({summary['part']})", *others, "seconds", right_from=3)
+    columns = ("rank", "trial", "overrides", f"{metric} ({summary['part']})", *others, "fit s", "predict s", "size")
+    table = table_of(*columns, right_from=3)
     done = [entry for entry in summary["trials"] if entry["status"] == "done"]
     for place, entry in enumerate(done, 1):
-        values = [entry["metrics"].get(name) for name in (metric, *others)]
-        shown = ["" if value is None else f"{value:.4f}" for value in values]
+        values = [entry["metrics"].get(name) for name in others]
+        shown = [_value(entry, metric), *("" if value is None else f"{value:.4f}" for value in values)]
+        took = ["known" if entry[key] is None else f"{entry[key]:.2f}" for key in ("fit_seconds", "predict_seconds")]
         style = "bold" if entry["number"] == summary["best"] else None
         told = " ".join([*entry["overrides"], *(["(the baseline)"] if entry["baseline"] else [])])
-        table.add_row(str(place), str(entry["number"]), told, *shown, f"{entry['seconds']:.1f}", style=style)
+        table.add_row(str(place), str(entry["number"]), told, *shown, *took, size(entry["model_bytes"] or 0), style=style)
     return table
 
 

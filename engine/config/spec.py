@@ -219,6 +219,15 @@ class PipelineSpec(Spec):
     )
     data: str = Field(default="data", description="The folder of the example data, for paths to refer to as ${data}.")
     keep_going: bool = Field(default=True, description="After a failure, do all that does not depend on it.")
+    timeout: float | None = Field(
+        default=None,
+        gt=0,
+        description="How many seconds a fit may take; one that takes longer is ended and fails. It changes no result. null: as "
+        "long as it takes.",
+    )
+    stop_at_goal: bool = Field(
+        default=False, description="Whether a sweep begins no more trials once one has reached problem.goal where trials rank."
+    )
     origin: Origin = Field(default=Origin(), exclude=True, repr=False, description="Where it was written, for messages.")
 
     @property
@@ -372,6 +381,8 @@ def _check_wiring(spec: PipelineSpec) -> None:
             where="model.use",
             hint=f"choose a model for {spec.problem.task}: `levada plugins model` lists them",
         )
+    if spec.stop_at_goal and spec.problem.goal is None:
+        raise ConfigError("there is no goal to stop at", where="stop_at_goal", hint="set problem.goal")
     if spec.store.kind == "mongo" and spec.store.uri is None:
         hint = "store.uri=mongodb://127.0.0.1:27017, or uri: ${oc.env:NAME} where it has a password"
         raise ConfigError("a store in MongoDB needs its address", where="store.uri", hint=hint)

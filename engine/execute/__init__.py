@@ -90,11 +90,14 @@ def execute(
     secrets: Secrets | None = None,
     advice: Container[str] = (),
     find: Callable[[str], StageFunction] | None = None,
+    timeout: float | None = None,
+    enough: Callable[[Task, Outcome], bool] = lambda _task, _outcome: False,
 ) -> Execution:
     """Return the outcomes of a graph's tasks; what was done before is looked up, what ends is committed at once.
 
     ``given`` are outcomes of tasks that have ended elsewhere. Without ``keep_going`` nothing new is begun after the first
     failure; a failure of a task whose key is in ``advice`` never stops anything. ``secrets`` go to workers and nowhere else.
+    ``timeout`` is how many seconds a fit may take. Nothing new is begun after an outcome that is ``enough``.
     ``find`` replaces the look-up of stage functions. Workers that are passed in are used and stay open. Ctrl-C raises
     ``Interrupted``; what had ended by then is committed.
     """
@@ -115,12 +118,15 @@ def execute(
             if outcome.status == "ran" and outcome.artifact is not None:
                 committer.add(Memory.of(task, outcome.contents, outcome.artifact, run))
             watcher.ended(task, outcome)
-            if outcome.error is not None and not keep_going and task.key not in advice:
+            if ends(task, outcome):
                 raise _Stopped
 
-        setting = Setting(store, own.executor.retries, _folders(), find, secrets or {})
+        def ends(task: Task, outcome: Outcome) -> bool:
+            return (outcome.error is not None and not keep_going and task.key not in advice) or enough(task, outcome)
+
+        setting = Setting(store, own.executor.retries, _folders(), find, secrets or {}, timeout)
         try:
-            if not keep_going and any(outcome.error is not None for key, outcome in outcomes.items() if key not in advice):
+            if any(ends(graph[key], outcome) for key, outcome in outcomes.items()):
                 raise _Stopped
             own.perform(setting, _calls(remaining, outcomes, known), done)
         except _Stopped:
@@ -150,7 +156,7 @@ class All(Watcher):
 
 
 class _Stopped(Exception):
-    """The first failure of a run that does not keep going."""
+    """The first failure of a run that does not keep going, or an outcome that is enough."""
 
 
 def _calls(remaining: Iterable[Task], outcomes: Mapping[str, Outcome], known: Known) -> list[Call]:

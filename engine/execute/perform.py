@@ -41,13 +41,17 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What every task of an execution shares: the store, how often to retry, where the user's plugins are."""
+    """What every task of an execution shares: the store, how often to retry, where the user's plugins are.
+
+    ``timeout`` is how many seconds a fit may take.
+    """
 
     store: ArtifactStore
     retries: int = 2
     folders: tuple[str, ...] = ()
     find: Callable[[str], StageFunction] | None = None
     secrets: Secrets = field(default_factory=dict, repr=False)
+    timeout: float | None = None
 
 
 @cache
@@ -104,7 +108,8 @@ def _attempt(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Arti
         _use_folders(setting.folders)
         function = (setting.find or find_stage)(task.function)
         stem = f"part-{task.index:04d}"
-        return function(Work(json.loads(task.params), inputs, setting.store, task.place, stem, setting.secrets))
+        work = Work(json.loads(task.params), inputs, setting.store, task.place, stem, setting.secrets, setting.timeout)
+        return function(work)
     except LevadaError:
         raise
     except (Exception, PanicException) as error:  # a plugin may raise anything, and Polars what is no Exception

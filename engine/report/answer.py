@@ -41,7 +41,8 @@ def of_sweep(sweep: Sweep) -> Answer:
     question = sweep.question
     if question.answer is None and best is not None:
         value = best.metrics.get(question.metric)
-        found = {"answer": value, "part": sweep.part, "reached": _reached(question, value)}
+        interval = best.intervals.get(question.metric)
+        found = {"answer": value, "interval": interval, "part": sweep.part, "reached": _reached(question, value)}
         question = question.model_copy(update=found)
     if question.answer is not None:
         lead, verdict, tone = _found(question)
@@ -73,7 +74,16 @@ def _found(question: Question) -> tuple[str, str, str]:
             value = wording.score(question.answer, digits=digits)
         verdict = f"the goal of {wording.goal(question.goal)} is {'reached' if reached else 'not reached'}"
         tone = "good" if reached else "bad"
-    return " ".join(filter(None, [question.metric, value, question.part and f"on {question.part} rows"])), verdict, tone
+    return (
+        " ".join(
+            filter(
+                None,
+                [question.metric, value, wording.interval(question.interval), question.part and f"on {question.part} rows"],
+            )
+        ),
+        verdict,
+        tone,
+    )
 
 
 def _reached(question: Question, value: float | None) -> bool | None:

@@ -65,8 +65,12 @@ class Projection(Record):
 
 
 class Evaluation(Record):
-    """How the model did on one part. In ``confusion``, a row is a true class and a column a predicted one."""
+    """How the model did on one part. In ``confusion``, a row is a true class and a column a predicted one.
 
+    ``intervals`` are of 95 %, by metric.
+    """
+
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
     classes: tuple[Text, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     roc: tuple[Roc, ...] = ()

@@ -91,6 +91,7 @@ def _environment() -> Environment:
         wording.size,
         wording.duration,
         wording.score,
+        wording.interval,
         wording.goal,
         wording.moment,
         wording.parameter,

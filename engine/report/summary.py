@@ -19,7 +19,10 @@ Status: TypeAlias = Literal["done", "failed", "interrupted"]
 
 
 class Question(Record):
-    """What was asked, and the answer: ``metric`` on rows of ``part``; ``reached`` is None without goal or answer."""
+    """What was asked, and the answer: ``metric`` on rows of ``part``; ``reached`` is None without goal or answer.
+
+    ``interval`` is of 95 %, None where there is none.
+    """
 
     task: str = ""
     target: Text = ""
@@ -27,6 +30,7 @@ class Question(Record):
     goal: float | None = None
     greater_is_better: bool = True
     answer: float | None = None
+    interval: tuple[float, float] | None = None
     part: str = ""
     reached: bool | None = None
 
@@ -178,6 +182,7 @@ class Run(Record):
     features: Features = Features()
     metrics: Annotated[dict[str, dict[str, float | None]], Present] = Field(default_factory=dict)
     evaluation: Annotated[dict[str, Evaluation], Present] = Field(default_factory=dict)
+    tested: bool = False
     importance: tuple[Importance, ...] = ()
     fit: dict[str, str | int | float | bool] = Field(default_factory=dict)
     exemplars: tuple[Exemplar, ...] = ()
@@ -186,7 +191,10 @@ class Run(Record):
 
 
 class Trial(Record):
-    """One member of a sweep. ``status`` is done, failed, or left_out: not of this task; ``error`` says why."""
+    """One member of a sweep. ``status`` is done, failed, not_begun, or left_out: not of this task; ``error`` says why.
+
+    What was known before took no time: its seconds are None.
+    """
 
     number: int
     overrides: tuple[str, ...] = ()
@@ -194,12 +202,28 @@ class Trial(Record):
     baseline: bool = False
     status: str = "done"
     metrics: dict[str, float | None] = Field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
     seconds: float | None = None
+    fit_seconds: float | None = None
+    predict_seconds: float | None = None
+    model_bytes: int | None = None
     error: str = ""
 
 
+class Comparison(Record):
+    """The best trial less the next in the ranking, on the same rows, with the interval of 95 % of the difference."""
+
+    next: int
+    difference: float
+    interval: tuple[float, float]
+    differs: bool
+
+
 class Sweep(Record):
-    """Trials of one pipeline. ``stages`` count the tasks of all trials once; ``run`` is the summary of the best."""
+    """Trials of one pipeline. ``stages`` count the tasks of all trials once; ``run`` is the summary of the best.
+
+    ``tested`` are the trials that saw test rows: the best alone, unless there are no others to rank on.
+    """
 
     id: Text
     pipeline: Text
@@ -209,6 +233,8 @@ class Sweep(Record):
     question: Question = Question()
     part: str = ""
     trials: tuple[Trial, ...] = ()
+    tested: tuple[int, ...] = ()
+    comparison: Comparison | None = None
     best: int | None = None
     best_overrides: tuple[str, ...] = ()
     command: str = ""

@@ -54,6 +54,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours:,} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def interval(ends: tuple[float, float] | None) -> str:
+    """Write the ends of an interval; nothing where there is none."""
+    return "" if ends is None else f"[{score(ends[0])}, {score(ends[1])}]"
+
+
 def score(number: float | None, *, digits: int = 3) -> str:
     """Write a metric: ``digits`` decimals where it is about 1, fewer where large, powers of ten where tiny."""
     if number is None or math.isnan(number):

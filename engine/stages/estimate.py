@@ -6,27 +6,37 @@ the model says of its fit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from engine.digest import canonical
 from engine.plugin import Model
-from engine.stages import rows
+from engine.stages import limited, rows
 from engine.stages.work import Work, explained
 from engine.stores import models
 from engine.stores.artifacts import Artifact
 
 
 def run(work: Work) -> Artifact:
-    """Fit the model."""
+    """Fit the model, in a process of its own where a fit may take only so long."""
+    return ready(work)() if work.timeout is None else limited.within(work, work.timeout)
+
+
+def ready(work: Work) -> Callable[[], Artifact]:
+    """Return what fits the model here, with the rows read."""
     model: Model = work.plugin("model", "model")
     features, target = rows.of_part(work, work.inputs, "train")
-    with explained(f"the model {work.params['model']['use']} can not be fitted"):
-        fitted = model.estimate(features, None if model.task == "clustering" else target)
 
-    def write(path: Path) -> None:
-        models.dump(fitted, path)
+    def fit() -> Artifact:
+        with explained(f"the model {work.params['model']['use']} can not be fitted"):
+            fitted = model.estimate(features, None if model.task == "clustering" else target)
 
-    file = work.store.write(work.place, work.stem, ".skops", write)
-    value = {"features": features.columns, "rows": features.height, "fit": asdict(model.summary(fitted))}
-    return Artifact(canonical(value), file)
+        def write(path: Path) -> None:
+            models.dump(fitted, path)
+
+        file = work.store.write(work.place, work.stem, ".skops", write)
+        value = {"features": features.columns, "rows": features.height, "fit": asdict(model.summary(fitted))}
+        return Artifact(canonical(value), file)
+
+    return fit

@@ -1,18 +1,19 @@
 """Predicts the rows of one part and measures how good the predictions are.
 
 In: the fitted model, all encoded partitions. Out: a Parquet file of predictions, rows in order, with the truth; the
-value has the metrics and what is needed to draw them.
+value has the metrics with their intervals, the first of them on each resample, and what is needed to draw them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
 from engine.plugin import TARGET, Metric, Model
 from engine.registry import name_of
-from engine.stages import curves, rows
+from engine.stages import curves, intervals, rows
 from engine.stages.work import Work, explained, split
 from engine.stores import models
 from engine.stores.artifacts import Artifact
@@ -25,9 +26,28 @@ def run(work: Work) -> Artifact:
     features, truth = rows.of_part(work, encoded, work.params["part"])
     with explained(f"the model {work.params['model']['use']} can not predict"):
         prediction = model.predict(models.load(work.store.path(fitted)), features)
-    metrics = {name_of(type(metric)): score(metric, truth, prediction, features) for metric in _metrics(work)}
+    metrics = _metrics(work)
+    measured = measure(metrics, truth, prediction, features)
     table = prediction if truth is None else prediction.with_columns(truth.alias(TARGET))
-    return work.keep(table, {"metrics": metrics, "rows": features.height, **_drawings(model, truth, prediction, features)})
+    return work.keep(table, {**measured, "rows": features.height, **_drawings(model, truth, prediction, features)})
+
+
+def measure(
+    metrics: Sequence[Metric], truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame
+) -> dict[str, Any]:
+    """Return the metrics, the interval of each that has one, and the first metric on each resample."""
+    draws = intervals.draw(features.height)
+    found: dict[str, Any] = {"metrics": {}, "intervals": {}, "resamples": []}
+    for number, metric in enumerate(metrics):
+        name = name_of(type(metric))
+        value = found["metrics"][name] = score(metric, truth, prediction, features)
+        with explained(f"the interval of the metric {name} can not be computed"):
+            values = intervals.resampled(metric, value, draws, truth, prediction, features)
+        if (ends := intervals.interval(values)) is not None:
+            found["intervals"][name] = ends
+        if number == 0:
+            found["resamples"] = values
+    return found
 
 
 def _metrics(work: Work) -> list[Metric]:

@@ -27,6 +27,8 @@ class Work:
     place: str
     stem: str
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    timeout: float | None = None
+    """Seconds that a fit may take; it changes no result, so it is no parameter."""
 
     def plugin(self, kind: str, key: str) -> Any:
         """Return the plugin that a parameter describes; the secrets of its dataset, which parameters lack, are put in."""

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.plugin import Metric, TaskName
+from plugins.metrics import _weighted
 from plugins.metrics._classes import classes, one_class_against_rest, probabilities
 
 
@@ -30,6 +31,11 @@ class Accuracy(Metric):
             return None
         return float(accuracy_score(truth.to_list(), prediction["prediction"].to_list()))
 
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        return _weighted.mean((truth == prediction["prediction"]).to_numpy().astype(float), weights)
+
 
 class BalancedAccuracy(Metric):
     """The share of rows predicted right within each class of the truth, averaged over the classes, 0 to 1.
@@ -46,6 +52,11 @@ class BalancedAccuracy(Metric):
         shares = pl.DataFrame([truth.alias("class"), right]).group_by("class", maintain_order=True).agg(pl.mean("right"))
         return float(shares.select(pl.mean("right")).item())
 
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        return _weighted.by_class(_weighted.recall, truth, prediction, weights, each=True)
+
 
 class Precision(Metric):
     """Of the rows predicted positive, the share that is, 0 to 1; of several classes, the mean over them.
@@ -60,6 +71,11 @@ class Precision(Metric):
 
         return _of_positive_or_mean(precision_score, truth, prediction)
 
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        return _weighted.by_class(_weighted.precision, truth, prediction, weights, each=False)
+
 
 class Recall(Metric):
     """Of the rows that are positive, the share predicted so, 0 to 1; of several classes, the mean over them.
@@ -73,6 +89,11 @@ class Recall(Metric):
         from sklearn.metrics import recall_score
 
         return _of_positive_or_mean(recall_score, truth, prediction)
+
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        return _weighted.by_class(_weighted.recall, truth, prediction, weights, each=False)
 
 
 class F1(Metric):
@@ -89,6 +110,11 @@ class F1(Metric):
 
         return _of_positive_or_mean(f1_score, truth, prediction)
 
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        return _weighted.by_class(_weighted.f1, truth, prediction, weights, each=False)
+
 
 class RocAuc(Metric):
     """How often a positive row has a higher probability than a negative one: 0.5 is guessing, 1 is always.
@@ -103,6 +129,11 @@ class RocAuc(Metric):
         from sklearn.metrics import roc_auc_score
 
         return None if truth is None else one_class_against_rest(truth, prediction, roc_auc_score)
+
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        return _weighted.one_class_against_rest(truth, prediction, weights, _weighted.roc)
 
 
 class AveragePrecision(Metric):
@@ -119,6 +150,11 @@ class AveragePrecision(Metric):
 
         return None if truth is None else one_class_against_rest(truth, prediction, average_precision_score)
 
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        return _weighted.one_class_against_rest(truth, prediction, weights, _weighted.average_precision)
+
 
 class LogLoss(Metric):
     """The mean of minus the logarithm of the true class's probability, in nats: 0 is certain and right, no upper end.
@@ -133,12 +169,14 @@ class LogLoss(Metric):
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         if truth is None or truth.is_empty():
             return None
-        known = classes(truth, prediction)
-        shares = probabilities(known, prediction)
-        if shares is None:
-            return None
-        smallest = float(np.finfo(np.float64).eps)
-        return float(-np.log(np.clip(shares[_places(truth, known)], smallest, 1.0)).mean())
+        losses = _log_losses(truth, prediction)
+        return None if losses is None else float(losses.mean())
+
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        losses = _log_losses(truth, prediction)
+        return None if losses is None else _weighted.mean(losses, weights)
 
 
 class Brier(Metric):
@@ -154,13 +192,37 @@ class Brier(Metric):
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         if truth is None or truth.is_empty():
             return None
-        known = classes(truth, prediction)
-        shares = probabilities(known, prediction)
-        if shares is None:
-            return None
-        right = np.zeros_like(shares)
-        right[_places(truth, known)] = 1.0
-        return float(((shares - right) ** 2).sum(axis=1).mean() / 2)
+        losses = _squares(truth, prediction)
+        return None if losses is None else float(losses.mean())
+
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        losses = _squares(truth, prediction)
+        return None if losses is None else _weighted.mean(losses, weights)
+
+
+def _log_losses(truth: pl.Series, prediction: pl.DataFrame) -> NDArray[np.float64] | None:
+    """Return minus the logarithm of the true class's probability in each row; None without probabilities."""
+    known = classes(truth, prediction)
+    shares = probabilities(known, prediction)
+    if shares is None:
+        return None
+    smallest = float(np.finfo(np.float64).eps)
+    losses: NDArray[np.float64] = -np.log(np.clip(shares[_places(truth, known)], smallest, 1.0))
+    return losses
+
+
+def _squares(truth: pl.Series, prediction: pl.DataFrame) -> NDArray[np.float64] | None:
+    """Return half the squared difference of probabilities and truth in each row; None without probabilities."""
+    known = classes(truth, prediction)
+    shares = probabilities(known, prediction)
+    if shares is None:
+        return None
+    right = np.zeros_like(shares)
+    right[_places(truth, known)] = 1.0
+    squares: NDArray[np.float64] = ((shares - right) ** 2).sum(axis=1) / 2
+    return squares
 
 
 def _places(truth: pl.Series, known: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

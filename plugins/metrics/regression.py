@@ -5,9 +5,12 @@ scikit-learn is imported where a metric is computed: a run that computes none ne
 
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from engine.plugin import Metric, TaskName
+from plugins.metrics import _weighted
 
 
 class Rmse(Metric):
@@ -26,6 +29,11 @@ class Rmse(Metric):
             return None
         return float(root_mean_squared_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
 
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        return np.sqrt(_weighted.mean(_errors(truth, prediction) ** 2, weights))
+
 
 class Mae(Metric):
     """The mean absolute error, in the target's unit: 0 is best, no upper end.
@@ -42,6 +50,11 @@ class Mae(Metric):
         if truth is None or truth.is_empty():
             return None
         return float(mean_absolute_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
+
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        return _weighted.mean(np.abs(_errors(truth, prediction)), weights)
 
 
 class MedianAbsoluteError(Metric):
@@ -60,6 +73,11 @@ class MedianAbsoluteError(Metric):
             return None
         return float(median_absolute_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
 
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        return _weighted.median(np.abs(_errors(truth, prediction)), weights)
+
 
 class Mape(Metric):
     """The mean of the error as a share of the true value: 0 is best, 0.1 is ten per cent off, no upper end.
@@ -77,6 +95,11 @@ class Mape(Metric):
             return None
         return float(mean_absolute_percentage_error(truth.to_numpy(), prediction["prediction"].to_numpy()))
 
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        return _weighted.mean(np.abs(_errors(truth, prediction) / truth.to_numpy()), weights)
+
 
 class R2(Metric):
     """The share of the target's variance that is explained: 1 is all, 0 is what the mean achieves, below is worse.
@@ -92,3 +115,16 @@ class R2(Metric):
         if truth is None or truth.n_unique() < 2:
             return None
         return float(r2_score(truth.to_numpy(), prediction["prediction"].to_numpy()))
+
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        known = truth.to_numpy() - truth.to_numpy().mean()
+        spread = _weighted.mean(known**2, weights) - _weighted.mean(known, weights) ** 2
+        left = _weighted.mean(_errors(truth, prediction) ** 2, weights)
+        return 1 - np.divide(left, spread, out=np.full_like(left, np.nan), where=spread > 0)
+
+
+def _errors(truth: pl.Series, prediction: pl.DataFrame) -> NDArray[np.float64]:
+    errors: NDArray[np.float64] = truth.to_numpy() - prediction["prediction"].to_numpy()
+    return errors

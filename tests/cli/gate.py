@@ -58,6 +58,36 @@ class GatedCsv(Csv):
         return super().read(partition, thorough=thorough)
 '''
 
+_MODEL = '''\
+"""A model that waits until it may be fitted."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import polars as pl
+from sklearn.dummy import DummyClassifier
+
+from engine.plugin import Model, TaskName
+
+
+class Held(Model):
+    """Say always the same; before that, wait until there is a file `go`."""
+
+    task: ClassVar[TaskName] = "classification"
+    folder: str
+
+    def estimate(self, features: pl.DataFrame, target: pl.Series | None) -> Any:
+        Path(self.folder, f"begun-{os.getpid()}").touch()
+        while not Path(self.folder, "go").exists():
+            time.sleep(0.01)
+        return DummyClassifier().fit(features.to_numpy(), target.to_list())
+
+    def predict(self, fitted: Any, features: pl.DataFrame) -> pl.DataFrame:
+        return pl.DataFrame({"prediction": fitted.predict(features.to_numpy())})
+'''
+
 
 class Gate:
     """The test's side of the gate."""
@@ -82,6 +112,14 @@ class Gate:
         project.write("plugins/extractors/gated_csv.py", _EXTRACTOR)
         extractor = f"{{use: gated_csv, folder: {gate._folder}, path: data/trips"
         project.replace("conf/pipeline/trips.yaml", "{use: csv, path: data/trips", extractor)
+        return gate
+
+    @classmethod
+    def in_a_fit(cls, project: Project) -> Gate:
+        """Let the fits of `model=held` wait."""
+        gate = cls(project)
+        project.write("plugins/models/held.py", _MODEL)
+        project.write("conf/model/held.yaml", f"use: held\nfolder: {gate._folder}\n")
         return gate
 
     def begun(self, processes: int = 1) -> list[int]:

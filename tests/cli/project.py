@@ -181,6 +181,11 @@ class Project:
         with self._catalog(store) as catalog:
             return sorted({memory.index for memory in catalog.history(label)}) if catalog else []
 
+    def committed(self, label: str, store: str = ".levada") -> int:
+        """Return how many results of a stage are committed, those of all trials counted."""
+        with self._catalog(store) as catalog:
+            return len(catalog.history(label)) if catalog else 0
+
     @contextlib.contextmanager
     def _catalog(self, store: str) -> Iterator[SqliteCatalog | None]:
         file = self.folder / store / "catalog.sqlite"

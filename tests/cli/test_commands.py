@@ -75,7 +75,7 @@ def test_a_run_prints_its_stages_metrics_and_report_and_the_next_one_has_nothing
     assert re.search(r"^28 tasks ran, 0 were reused", first.stdout, re.MULTILINE)
     assert re.search(r"^warning  validation has only 28 rows", first.stdout, re.MULTILINE)
     assert re.search(r"^metric +validation +test$", first.stdout, re.MULTILINE)
-    assert re.search(r"^answer   accuracy 0\.\d{4} on test rows$", first.stdout, re.MULTILINE)
+    assert re.search(r"^answer   accuracy 0\.\d{4} \[0\.\d{4}, [01]\.\d{4}\] on test rows$", first.stdout, re.MULTILINE)
     assert (first.stderr, again.stderr) == ("", "")
     assert "\x1b" not in first.stdout  # no terminal, no colours
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -56,3 +57,34 @@ def test_after_a_crash_in_the_middle_of_a_batch_nothing_of_it_is_visible_and_the
     summary = project.forked(nursery, "pipeline=trips")
     assert ran(summary)["trips.ingest"] == 1  # the second file; the first was done
     assert [batch.rows for batch in project.batches("trips")] == [90, 60]
+
+
+def test_a_sweep_that_is_killed_runs_only_what_was_missing_when_it_is_started_again(project: Project) -> None:
+    gate = Gate.in_a_fit(project)
+    sweep = ("-m", "pipeline=trips", "model=dummy,gaussian_nb,held", "executor.workers=2")
+    with project.started(*sweep) as process:
+        gate.begun()
+        wait_for(lambda: project.committed("model.evaluate") == 2, "two trials to be committed")
+        process.kill()
+        process.communicate(timeout=20)
+    assert process.returncode == -signal.SIGKILL
+
+    gate.open()
+    summary = project.done(*sweep)
+    assert {entry["status"] for entry in summary["trials"]} == {"done"}
+    # the third trial's fit and its measurement, and what is done for the best one alone
+    assert ran(summary) == {"model.estimate": 1, "model.evaluate": 2, "model.importance": 1}
+
+
+def test_a_fit_that_takes_too_long_is_ended_and_a_limit_changes_no_result(project: Project) -> None:
+    gate = Gate.in_a_fit(project)
+    ended = project.levada("pipeline=trips", "model=held", "timeout=1")
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    assert "error: the fit of held took too long\n  where     timeout\n  expected  at most 1 s\n" in ended.stderr
+    (process,) = gate.begun()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+    gate.open()
+    assert ran(project.done("pipeline=trips", "model=held", "timeout=60"))["model.estimate"] == 1
+    assert "nothing had to run" in project.levada("pipeline=trips", "model=held").stdout

@@ -184,6 +184,29 @@ def test_a_sweeper_gets_each_trials_metric_and_may_choose_by_it(project: Project
         assert value == read(project.folder / "sweep" / str(number) / "summary.json")["metrics"]["validation"]["accuracy"]
 
 
+def test_optuna_proposes_trials_and_learns_from_their_metric(project: Project) -> None:
+    ended = project.levada(
+        "-m",
+        "pipeline=trips",
+        "model=logistic_regression",
+        "model.C=interval(0.1,10)",
+        "hydra/sweeper=optuna",
+        "hydra.sweeper.n_trials=4",
+        "hydra.sweeper.n_jobs=2",
+        "hydra.sweeper.direction=maximize",
+        "hydra.sweep.dir=sweep",
+        PYTHONWARNINGS="default",  # Optuna 2 uses names that SQLAlchemy has moved, and warns of what it does itself
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found = [read(project.folder / "sweep" / str(number) / "summary.json") for number in range(4)]
+    assert len({run["model"]["C"] for run in found}) == 4
+    assert all(0.1 <= run["model"]["C"] <= 10 for run in found)
+    assert not any(run["tested"] for run in found)
+    best = max(run["metrics"]["validation"]["accuracy"] for run in found)
+    said = (project.folder / "sweep" / "optimization_results.yaml").read_text(encoding="utf-8")
+    assert float(re.search(r"best_value: (.*)", said)[1]) == best  # type: ignore[index]  # the sweeper always writes it
+
+
 def test_a_task_function_that_is_not_ours_runs_as_with_hydras_basic_launcher(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP, encoding="utf-8")
     found = {}

@@ -28,6 +28,7 @@ KEYS = [
     "exemplars",
     "metrics",
     "evaluation",
+    "tested",
     "importance",
     "lineage",
     "results",
@@ -55,6 +56,7 @@ def test_a_summary_says_the_question_and_the_answer_on_test_rows(run):
         "goal": 0.99,
         "greater_is_better": True,
         "answer": run.metrics["test"]["accuracy"],
+        "interval": run.summary["evaluation"]["test"]["intervals"]["accuracy"],
         "part": "test",
         "reached": run.metrics["test"]["accuracy"] >= 0.99,
     }

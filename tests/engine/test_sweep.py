@@ -72,6 +72,36 @@ def test_trials_are_ranked_by_the_metric_on_validation_rows_and_what_has_none_st
     assert [run.metrics.keys() for run in sweep.runs.values()] == [{"validation"}] * 3
 
 
+def test_the_best_is_compared_with_the_next_on_the_same_rows_and_only_it_sees_test_rows(swept):
+    sweep, _ = swept
+    first, second = sweep.summary["trials"][:2]
+    found = sweep.summary["comparison"]
+    assert found["next"] == second["number"]
+    assert found["difference"] == pytest.approx(first["metrics"]["accuracy"] - second["metrics"]["accuracy"], abs=1e-6)
+    assert found["interval"][0] <= found["difference"] <= found["interval"][1]
+    assert found["differs"] == (not found["interval"][0] <= 0 <= found["interval"][1])
+    low, high = first["intervals"]["accuracy"]
+    assert low <= first["metrics"]["accuracy"] <= high
+    assert sweep.summary["tested"] == [sweep.summary["best"]]
+    assert [run.summary["tested"] for run in sweep.runs.values()] == [False] * 3
+    assert sweep.summary["run"]["tested"]
+
+
+def test_a_trial_says_how_long_it_took_and_how_large_its_model_is(swept):
+    sweep, _ = swept
+    first = sweep.summary["trials"][0]
+    assert first["fit_seconds"] > 0 < first["predict_seconds"]
+    assert first["model_bytes"] > 0
+    assert sweep.summary["trials"][-1]["model_bytes"] is None
+
+
+def test_trials_on_different_rows_are_not_compared_and_without_a_validation_part_all_see_test_rows(shapes):
+    shares = ("splitter.train=0.6", "splitter.validation=0", "splitter.test=0.4")
+    sweep = run_sweep([trial(shapes, seed, f"splitter.seed={seed}", *shares) for seed in (1, 2)])
+    assert sweep.summary["comparison"] is None
+    assert sweep.summary["tested"] == [1, 2]
+
+
 def test_a_model_for_another_task_is_left_out(swept):
     sweep, _ = swept
     last = sweep.summary["trials"][-1]
@@ -162,3 +192,16 @@ def test_the_best_stands_first_equals_by_number_and_those_without_a_value_last(g
     entries = [entry(0, 0.5), entry(1, None), entry(2, 0.5), entry(3, 0.9), entry(4, "none")]
     ranked = rank(list(reversed(entries)), {"metric": "f1", "greater_is_better": greater})
     assert [one["number"] for one in ranked] == order
+
+
+def test_a_sweep_that_stops_at_its_goal_begins_no_more_trials(shapes):
+    overrides = ("executor.workers=1", "stop_at_goal=true", "problem.goal=0.1")
+    trials = [
+        trial(shapes, number, f"model={name}", *overrides) for number, name in enumerate(("gaussian_nb", "decision_tree"))
+    ]
+    sweep = run_sweep(trials)
+    assert sorted(entry["status"] for entry in sweep.summary["trials"]) == ["done", "not_begun"]
+    assert sweep.best is not None
+    assert sweep.summary["question"]["reached"]
+    with pytest.raises(ConfigError, match="no goal to stop at"):
+        shapes.load("stop_at_goal=true")
