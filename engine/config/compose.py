@@ -52,6 +52,10 @@ class _CheckedFiles(FileConfigSource):
         return super().load_config(config_path)
 
 
+# Hydra registers its own source again when its state is set anew, as some launchers do, and tells classes apart by their names.
+_CheckedFiles.__name__ = FileConfigSource.__name__
+
+
 def _check_header(text: str, file: str) -> None:
     """Refuse a ``# @package`` that Hydra would take for a comment, because something stands before it."""
     for number, line in enumerate(text.splitlines(), 1):

@@ -73,7 +73,8 @@ def test_a_sweep_that_is_killed_runs_only_what_was_missing_when_it_is_started_ag
     summary = project.done(*sweep)
     assert {entry["status"] for entry in summary["trials"]} == {"done"}
     # the third trial's fit and its measurement, and what is done for the best one alone
-    assert ran(summary) == {"model.estimate": 1, "model.evaluate": 2, "model.importance": 1}
+    of_the_best = {"view.sketch": 3, "view.judge": 1, "model.importance": 1}
+    assert ran(summary) == {"model.estimate": 1, "model.evaluate": 2, **of_the_best}
 
 
 def test_a_fit_that_takes_too_long_is_ended_and_a_limit_changes_no_result(project: Project) -> None:
