@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hydra.core.singleton import Singleton
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
+from hydra.version import VersionBase
 
 # the suites run applications that name no version of Hydra's behaviour
 pytestmark = [
@@ -19,13 +20,13 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def hydra_as_in_a_process_of_its_own() -> Iterator[None]:
-    """Take away what earlier runs have left of Hydra in this process, such as the version of its behaviour; and give it back."""
-    left = dict(Singleton._instances)
-    Singleton._instances.clear()
+def no_version_base() -> Iterator[None]:
+    """Forget which version of Hydra's behaviour earlier runs in this process have asked for; and remember it again."""
+    asked = Singleton._instances.pop(VersionBase, None)
     yield
-    Singleton._instances.clear()
-    Singleton._instances.update(left)
+    Singleton._instances.pop(VersionBase, None)
+    if asked is not None:
+        Singleton._instances[VersionBase] = asked
 
 
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("levada", [])])
