@@ -179,7 +179,7 @@ def test_the_example_model_runs_and_has_fifteen_lines(project):
     (project / "conf/model").mkdir(exist_ok=True)
     (project / "conf/model/commonest.yaml").write_text("use: commonest\n", encoding="utf-8")
     said = levada(project, "pipeline=mine", "model=commonest", "problem.metric=accuracy", "problem.goal=null")
-    assert re.search(r"^answer +accuracy 0\.\d+ on test rows", said, re.MULTILINE)
+    assert re.search(r"^answer +accuracy 0\.\d+ \[.+\] on test rows", said, re.MULTILINE)
     lines = (project / "plugins/models/commonest.py").read_text("utf-8").splitlines()
     assert len([line for line in lines if line.strip() and not line.startswith("#")]) <= 15
 
