@@ -148,7 +148,11 @@ def _is_third_party(top: str) -> bool:
 
 @cache
 def _is_module(name: str) -> bool:
-    return not _is_third_party(name.partition(".")[0]) and _spec(name) is not None
+    """Say whether a name is that of a module. Only packages are imported to find out, which is what looking into them does."""
+    if _is_third_party(name.partition(".")[0]):
+        return False
+    parent = _spec(name.rpartition(".")[0])
+    return parent is not None and parent.submodule_search_locations is not None and _spec(name) is not None
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

@@ -227,3 +227,14 @@ def test_code_is_read_once_until_it_is_to_be_forgotten(code):
     assert digest.of_code("mine") == before
     digest.forget()
     assert digest.of_code("mine") != before
+
+
+def test_a_module_from_which_names_are_taken_is_read_and_not_run(code):
+    code.write(pack__init="", pack__dear="raise AssertionError('run')\n", mine="from pack.dear import Name\n")
+    assert code.changes("mine", pack__dear="raise AssertionError('run once more')\n") == ["mine"]
+
+
+def test_to_say_what_code_a_stage_runs_imports_no_scikit_learn():
+    say = "import sys; from engine import digest; digest.of_code('engine.stages.encode'); print('sklearn' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
