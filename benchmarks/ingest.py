@@ -144,7 +144,7 @@ def _polars(folder: Path, paths: Sequence[str], *, dates: bool = True) -> None:
 
 def _ours(folder: Path, paths: Sequence[str]) -> None:
     from engine.config.spec import specify
-    from engine.runs import ingest_pipeline
+    from engine.intake import ingest_pipeline
 
     datasets = {f"flights{n}": {"extract": {"use": "csv", "path": path, "nulls": ["NA"]}} for n, path in enumerate(paths)}
     spec = specify(

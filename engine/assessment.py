@@ -16,11 +16,12 @@ from engine.assess.finding import Finding
 from engine.compile import used
 from engine.condition import plan_condition
 from engine.config.spec import PipelineSpec
-from engine.errors import LevadaError, unknown
+from engine.errors import LevadaError
 from engine.execute import Execution, Watcher, execute
 from engine.ingestion import Ingested, foreseen, plan_dataset
+from engine.intake import ingest_pipeline
+from engine.opened import Stores, opened, workers_of
 from engine.registry import describe
-from engine.runs import Stores, ingest_pipeline, opened, workers_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,10 +49,7 @@ def assess_pipeline(spec: PipelineSpec, names: Sequence[str] | None = None, *, w
     Raises ``UnknownName`` for a dataset that the pipeline does not have, ``Interrupted`` on Ctrl-C. What could not be
     ingested or assessed is among ``errors``; what is there is assessed all the same.
     """
-    wanted = list(spec.datasets) if names is None else list(dict.fromkeys(names))
-    for name in wanted:
-        if name not in spec.datasets:
-            raise unknown("dataset", name, spec.datasets, where="datasets")
+    wanted = spec.named(list(spec.datasets) if names is None else names)
     brought = ingest_pipeline(spec, wanted, watchers=watchers)
     with opened(spec.store) as stores, workers_of(spec, watchers) as workers, spec.origin.placed():
         there = [one for name in wanted if (one := _there(spec, name, stores)) is not None]

@@ -22,7 +22,7 @@ from engine.bundling import manifests
 from engine.config.spec import Store
 from engine.errors import ConfigError, Corrupt, DataError, HostError, unknown
 from engine.names import SafeName
-from engine.runs import open_catalog
+from engine.opened import open_catalog
 from engine.stores.aliases import Alias
 from engine.stores.artifacts import Artifact, ArtifactStore, store_at
 from engine.stores.catalog import Catalog

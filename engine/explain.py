@@ -19,10 +19,11 @@ from engine.errors import DataError
 from engine.execute import resolve
 from engine.graph import Graph, Task
 from engine.ingestion import Planned, asked_of
+from engine.opened import open_catalog, opened
 from engine.plugin import ROW, Transformer
 from engine.records import BATCH, PARTITION, held_now, rows
 from engine.registry import build
-from engine.runs import Compiler, open_catalog, opened
+from engine.runs import Compiler
 from engine.stages.work import explained
 from engine.stores.batches import Batch
 from engine.stores.catalog import Catalog, Memory, RunRecord

@@ -24,11 +24,12 @@ from engine.errors import ConfigError, LevadaError
 from engine.execute import Outcome, Watcher
 from engine.explain import explain
 from engine.graph import Graph, Task
+from engine.intake import Intake, ingest_pipeline
 from engine.plugin import Window
 from engine.records import rows
 from engine.registry import KINDS, find, forget, use_folder
 from engine.report import render_run
-from engine.runs import Ingestion, Run, ingest_pipeline, run_pipeline, segregate_pipeline
+from engine.runs import Run, run_pipeline, segregate_pipeline
 from engine.segregation import Segregation
 from engine.stores.history import Moment
 from engine.sweep import Sweep, Trial, run_sweep
@@ -92,7 +93,7 @@ def ingest(
     datasets: Sequence[str] | None = None,
     since: str | None = None,
     until: str | None = None,
-) -> Ingestion:
+) -> Intake:
     """Bring what is new in a pipeline's sources into the raw store, of all its datasets or of some: ``ingest("flights")``.
 
     ``since`` (included) and ``until`` (excluded) ask for a range, as ``levada ingest`` does. Raises the first failure;

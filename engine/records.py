@@ -19,8 +19,8 @@ import polars as pl
 from engine.config.spec import Store
 from engine.errors import DataError, unknown
 from engine.ingestion.replay import Chain, chains
+from engine.opened import Stores, opened
 from engine.plugin import CHECK, RAW, ROW
-from engine.runs import Stores, opened
 from engine.schemas import schema_of, shown, union
 from engine.stages.numbers import Link, numbered, outside, waiting
 from engine.stores.batches import Batch, BatchPartition, Columns, Held, current

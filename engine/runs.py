@@ -6,39 +6,31 @@ batches made visible, the run recorded.
 
 from __future__ import annotations
 
-import os
-import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from engine import digest
 from engine.bundling import keep, manifest_of
-from engine.bus import Bus, CatalogBus, announce
 from engine.columns import check_columns
 from engine.compile import Compiled, compile_pipeline, used
 from engine.condition import plan_condition
-from engine.config.spec import PipelineSpec, Store
-from engine.errors import DataError, Interrupted, LevadaError, unknown
-from engine.execute import All, Execution, Outcome, Watcher, Workers, execute
+from engine.config.spec import PipelineSpec
+from engine.errors import DataError
+from engine.execute import Execution, Outcome, Watcher, Workers, execute
 from engine.graph import Graph, Task
 from engine.ingestion import Ingested, Planned, definition_of, foreseen, ingest, plan_dataset, recall
-from engine.names import new_id
-from engine.plugin import ALL, Window
+from engine.opened import Stores, ended, opened, recorded, workers_of
 from engine.promotion import decide
 from engine.registry import describe
 from engine.segregation import Segregation, Split
-from engine.stores.artifacts import ArtifactStore, store_at
-from engine.stores.catalog import Catalog, RunRecord
+from engine.stores.artifacts import ArtifactStore
 from engine.stores.history import Point, point_of
-from engine.stores.sqlite import SqliteCatalog
-from engine.summary import ingest_summary, split_summary, summarize
+from engine.summary import split_summary, summarize
 from engine.versioning import Versions
 
 
@@ -117,39 +109,6 @@ class Run:
         )
         title = f"{escape(str(self.summary['pipeline']))}: {escape(str(self.summary['status']))}, {self.summary['seconds']} s"
         return f"<table><caption>{title}</caption><tr><th>part</th><th>metric</th><th>value</th></tr>{rows}</table>"
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """The open stores of a pipeline: files, the catalog, the bus."""
-
-    files: ArtifactStore
-    catalog: Catalog
-    bus: Bus
-
-
-@contextmanager
-def opened(store: Store, *, look: bool = False) -> Iterator[Stores]:
-    """Open the store that a pipeline names for the time of the context. To ``look`` only makes none where there is none."""
-    catalog = open_catalog(store, look=look)
-    try:
-        bus = CatalogBus(catalog)
-        if not look:
-            announce(catalog, bus)  # what a process that ended too soon has left
-        uri = store.uri if store.kind == "mongo" else None
-        yield Stores(store_at(Path(store.root).absolute(), uri, store.database), catalog, bus)
-    finally:
-        catalog.close()
-
-
-def open_catalog(store: Store, *, look: bool = False) -> Catalog:
-    """Open the catalog of a store; to ``look`` only is given an empty one where there is none."""
-    if store.uri is not None and store.kind == "mongo":
-        from engine.stores.mongo_catalog import MongoCatalog
-
-        return MongoCatalog(store.uri, store.database)
-    file = Path(store.root).absolute() / "catalog.sqlite"
-    return SqliteCatalog(None if look and not file.exists() else file)
 
 
 class Compiler:
@@ -249,61 +208,6 @@ def run_pipeline(spec: PipelineSpec, *, overrides: Sequence[str] = (), watchers:
         return run_compiled(compiler, [spec], stores, workers, final=True, overrides=[overrides], watchers=watchers)[0]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Ingestion:
-    """What came of ``levada ingest``: plain data, and what went wrong."""
-
-    summary: Mapping[str, Any]
-    errors: Sequence[LevadaError]
-
-    def raise_failure(self) -> None:
-        """Raise the first failure, if there is one."""
-        for error in self.errors:
-            raise error
-
-
-def ingest_pipeline(
-    spec: PipelineSpec,
-    names: Sequence[str] | None = None,
-    window: Window = ALL,
-    *,
-    watchers: Sequence[Watcher] = (),
-) -> Ingestion:
-    """Ingest what is new of the datasets of a pipeline, of all or of those named; one that fails does not stop the others.
-
-    A window is for datasets of mode append: unless they are named, the others are left out of it. Raises ``UnknownName``
-    for a dataset that the pipeline does not have, ``Interrupted`` on Ctrl-C.
-    """
-    able = [name for name, dataset in spec.datasets.items() if window == ALL or dataset.mode == "append"]
-    wanted = (able or list(spec.datasets)) if names is None else list(dict.fromkeys(names))
-    for name in wanted:
-        if name not in spec.datasets:
-            raise unknown("dataset", name, spec.datasets, where="datasets")
-    errors: dict[str, LevadaError] = {}
-    with opened(spec.store) as stores, workers_of(spec, watchers) as workers, spec.origin.placed():
-        with recorded(stores.catalog, [spec.name]) as (record,):
-            planned = []
-            for name in wanted:
-                try:
-                    planned.append(plan_dataset(name, spec.datasets[name], stores.files, stores.catalog, window))
-                except LevadaError as error:
-                    errors[name] = error
-            found = ingest(
-                planned,
-                stores.files,
-                stores.catalog,
-                stores.bus,
-                workers,
-                run=record.id,
-                keep_going=spec.keep_going,
-                watchers=watchers,
-            )
-        failures = [*errors.values(), *(error for one in found for error in one.failures())]
-        summary = ingest_summary(spec, found, errors, record)
-        _end(stores.catalog, record, summary["status"], summary)
-    return Ingestion(summary, failures)
-
-
 def segregate_pipeline(
     spec: PipelineSpec, *, overrides: Sequence[str] = (), watchers: Sequence[Watcher] = ()
 ) -> tuple[Segregation, Mapping[str, Any]]:
@@ -331,13 +235,8 @@ def segregate_pipeline(
             )
             found = Segregation.of(compiled, execution, stores.files)
         summary = split_summary(found.parts, found.warnings, execution, ingested, record, overrides)
-        _end(stores.catalog, record, "done", summary)
+        ended(stores.catalog, record, "done", summary)
         return found, summary
-
-
-def workers_of(spec: PipelineSpec, watchers: Sequence[Watcher]) -> Workers:
-    """Return the workers that a pipeline asks for; nothing is started yet."""
-    return Workers(spec.executor, All(watchers).note)
 
 
 def run_compiled(
@@ -396,10 +295,10 @@ def run_compiled(
             contents = {name: found.content for name, found in ingested.items()}
             kept = keep(manifest_of(one, own, contents, version, summary), stores.files)
             summary["bundle"] = asdict(kept)
-        _end(catalog, record, summary["status"], summary)
+        ended(catalog, record, summary["status"], summary)
         if one.spec.promote is not None and summary["bundle"] is not None and len(specs) == 1:
             summary["promotion"] = decide(one.spec.promote, record.pipeline, summary, catalog)
-            _end(catalog, record, summary["status"], summary)
+            ended(catalog, record, summary["status"], summary)
         runs.append(Run(summary, one, own, stores.files))
     return runs
 
@@ -411,24 +310,3 @@ def given_to(compiled: Compiled, ingested: Mapping[str, Ingested]) -> dict[str, 
         for name, keys in compiled.ingest.items()
         for key, part in zip(keys, ingested[name].content.parts, strict=True)
     }
-
-
-@contextmanager
-def recorded(catalog: Catalog, pipelines: Sequence[str]) -> Iterator[list[RunRecord]]:
-    """Record that runs have begun and, if they do not end by themselves, how they ended. Who opens it records a good end."""
-    started = time.time()
-    process = {"process": os.getpid(), "host": platform.node()}
-    records = [RunRecord(new_id(), name, "running", started, summary=process) for name in pipelines]
-    for record in records:
-        catalog.save_run(record)
-    try:
-        yield records
-    except BaseException as error:  # whatever it is, the record says how it ended, and it goes on its way
-        status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
-        for record in records:
-            _end(catalog, record, status, {"message": str(error)})
-        raise
-
-
-def _end(catalog: Catalog, record: RunRecord, status: str, summary: Mapping[str, Any]) -> None:
-    catalog.save_run(RunRecord(record.id, record.pipeline, status, record.started, time.time(), dict(summary)))

@@ -17,6 +17,7 @@ from engine.errors import LevadaError
 from engine.execute import Execution
 from engine.graph import Task
 from engine.ingestion import Ingested
+from engine.ingestion.replay import Replayed
 from engine.plugin import Finding
 from engine.registry import describe, name_of
 from engine.schemas import shown
@@ -186,7 +187,11 @@ def _waiting(ingested: Ingested) -> list[BatchPartition]:
 
 
 def ingest_summary(
-    spec: PipelineSpec, ingested: Sequence[Ingested], errors: Mapping[str, LevadaError], record: RunRecord
+    spec: PipelineSpec,
+    ingested: Sequence[Ingested],
+    errors: Mapping[str, LevadaError],
+    failures: Sequence[LevadaError],
+    record: RunRecord,
 ) -> dict[str, Any]:
     """Return everything there is to say about an ingestion; ``errors`` are of datasets that could not begin."""
     found = [dataset_summary(one, spec.datasets[one.name].mode) for one in ingested]
@@ -196,15 +201,44 @@ def ingest_summary(
         {"name": name, "mode": spec.datasets[name].mode, **empty, **more, "failures": [str(error)]}
         for name, error in errors.items()
     ]
-    failures = [*errors.values(), *(error for one in ingested for error in one.failures())]
+    datasets = sorted(found, key=lambda one: list(spec.datasets).index(one["name"]))
+    return _intake_summary("ingest", datasets, ingest_warnings(ingested), failures, record)
+
+
+def replay_summary(
+    replayed: Sequence[Replayed], findings: Sequence[Finding], failures: Sequence[LevadaError], record: RunRecord
+) -> dict[str, Any]:
+    """Return everything there is to say about rows that came in from quarantine, or stayed there."""
+    datasets = [
+        {
+            "name": one.name,
+            "batch": one.batch.id if one.batch is not None else None,
+            "sequence": one.batch.sequence if one.batch is not None else None,
+            "replays": list(one.batch.replays) if one.batch is not None else [],
+            "rows_in": one.rows_in,
+            "rows": one.rows,
+            "failures": [str(error) for error in one.failures.values()],
+        }
+        for one in replayed
+    ]
+    return _intake_summary("replay", datasets, [asdict(finding) for finding in findings], failures, record)
+
+
+def _intake_summary(
+    kind: str,
+    datasets: Sequence[Mapping[str, Any]],
+    warnings: Sequence[Mapping[str, Any]],
+    failures: Sequence[LevadaError],
+    record: RunRecord,
+) -> dict[str, Any]:
     return {
         "id": record.id,
         "pipeline": record.pipeline,
-        "kind": "ingest",
+        "kind": kind,
         "status": "failed" if failures else "done",
         "started": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds"),
-        "datasets": sorted(found, key=lambda one: list(spec.datasets).index(one["name"])),
-        "warnings": ingest_warnings(ingested),
+        "datasets": list(datasets),
+        "warnings": list(warnings),
         "failures": [{"message": str(error), "exit_code": error.exit_code} for error in failures],
     }
 

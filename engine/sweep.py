@@ -18,8 +18,9 @@ from engine.errors import LevadaError, Unsuitable
 from engine.execute import Execution, Outcome, Watcher
 from engine.graph import Graph, Task
 from engine.names import new_id
+from engine.opened import opened, workers_of
 from engine.registry import name_of
-from engine.runs import Compiler, Run, opened, run_compiled, workers_of
+from engine.runs import Compiler, Run, run_compiled
 from engine.stages.intervals import difference
 from engine.summary import stages
 

@@ -19,7 +19,7 @@ from engine.config.spec import Store
 from engine.deployment import read_manifest
 from engine.errors import ConfigError, Corrupt
 from engine.names import span
-from engine.runs import open_catalog
+from engine.opened import open_catalog
 from engine.stores import files
 from engine.stores.artifacts import IN_MONGODB, Artifact, ArtifactStore
 from engine.stores.batches import Batch

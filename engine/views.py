@@ -14,8 +14,8 @@ import polars as pl
 
 from engine.config.spec import Store
 from engine.errors import ConfigError, DataError, HostError, unknown
+from engine.opened import Stores
 from engine.records import looked
-from engine.runs import Stores
 from engine.schemas import from_json, shown
 from engine.stages.work import explained
 from engine.stores.features import FeaturePartition, FeatureVersion

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from engine import digest
 from engine.compile import used
 from engine.config.spec import PipelineSpec
-from engine.runs import opened
+from engine.opened import opened
 from engine.stores.batches import Batch
 
 _TOPIC = "batch.committed"

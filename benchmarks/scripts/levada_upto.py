@@ -16,7 +16,8 @@ from typing import Any
 from engine.config.compose import load
 from engine.config.spec import PipelineSpec
 from engine.execute import execute
-from engine.runs import Compiler, given_to, opened, recorded, workers_of
+from engine.opened import opened, recorded, workers_of
+from engine.runs import Compiler, given_to
 
 
 def main(data: str, store_root: str, pipeline: str, stage: str) -> dict[str, Any]:

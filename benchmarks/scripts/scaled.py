@@ -57,7 +57,7 @@ def data(root: Path, partitions: int, columns: int, rows: int) -> Path:
 def _levada(source: Path, work: Path, steps: int) -> dict[str, object]:
     from benchmarks.scripts.levada_upto import up_to
     from engine.config.compose import load
-    from engine.runs import ingest_pipeline
+    from engine.intake import ingest_pipeline
 
     (work / "conf" / "pipeline").mkdir(parents=True)
 

@@ -18,7 +18,7 @@ from engine.cli.show import console_of, print_json, show_warnings, size, table_o
 from engine.config.compose import load, load_store
 from engine.config.spec import Store
 from engine.errors import ConfigError
-from engine.replays import replay_quarantine
+from engine.intake import replay_quarantine
 
 
 def batches(arguments: Sequence[str]) -> int:

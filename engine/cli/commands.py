@@ -116,7 +116,7 @@ def write_report(folder: Path, summary: Any, page: str) -> Path:
 
 def ingest(arguments: Sequence[str]) -> int:
     """Bring what is new in a pipeline's sources into the raw store; besides overrides: datasets=[A,B] since=X until=Y."""
-    from engine.runs import ingest_pipeline
+    from engine.intake import ingest_pipeline
 
     options, rest = listing("ingest").parse_known_args(arguments)
     own, overrides = own_words(overrides_of("ingest", rest), ("datasets", "since", "until"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -234,6 +234,14 @@ class PipelineSpec(Spec):
     def metric(self) -> Metric:
         """The metric that ranks candidates."""
         return self.metrics[0]
+
+    def named(self, datasets: Iterable[str]) -> list[str]:
+        """Return names of datasets, each once. Raises ``UnknownName`` for one that the pipeline does not have."""
+        names = list(dict.fromkeys(datasets))
+        for name in names:
+            if name not in self.datasets:
+                raise unknown("dataset", name, self.datasets, where="datasets")
+        return names
 
 
 METRICS: Mapping[TaskName, tuple[str, ...]] = {

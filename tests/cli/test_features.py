@@ -114,7 +114,7 @@ def test_mistakes_are_answered_in_words(arguments, code, says, capsys):
 
 
 def test_a_store_without_features_says_so(shapes, capsys):
-    from engine.runs import ingest_pipeline
+    from engine.intake import ingest_pipeline
 
     ingest_pipeline(shapes.load())
     assert run(["features"]) == 0

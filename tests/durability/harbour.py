@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.config.spec import PipelineSpec, Store, specify
-from engine.runs import opened
+from engine.opened import opened
 from engine.stores.batches import Batch, BatchPartition
 from engine.upkeep import fsck
 

@@ -24,7 +24,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from engine.runs import ingest_pipeline, opened, run_pipeline
+from engine.intake import ingest_pipeline
+from engine.opened import opened
+from engine.runs import run_pipeline
 from engine.stores import files
 from engine.stores.sqlite import SqliteCatalog
 from engine.upkeep import gc

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from engine.errors import Corrupt, LevadaError
-from engine.runs import opened
+from engine.opened import opened
 from engine.stores.aliases import Alias
 from engine.stores.artifacts import ArtifactStore
 from tests.durability.harbour import Harbour

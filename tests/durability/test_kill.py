@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.runs import ingest_pipeline
+from engine.intake import ingest_pipeline
 from tests.durability.harbour import Harbour
 from tests.durability.nursery import Nursery
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.runs import ingest_pipeline
+from engine.intake import ingest_pipeline
 from tests.durability.harbour import Harbour
 from tests.durability.nursery import Nursery
 from tests.durability.power import SHAPES, build, states

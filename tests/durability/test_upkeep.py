@@ -15,7 +15,8 @@ import pytest
 
 from engine.config.spec import Store
 from engine.errors import ConfigError, Corrupt
-from engine.runs import ingest_pipeline, opened
+from engine.intake import ingest_pipeline
+from engine.opened import opened
 from engine.stores.sqlite import _seal
 from engine.upkeep import DAY, fsck, gc, seconds_of
 from tests.durability.harbour import Harbour

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from engine.errors import ConfigError, DataError, LevadaError, UnknownName
-from engine.runs import Ingestion, ingest_pipeline, run_pipeline
+from engine.intake import Intake, ingest_pipeline
+from engine.runs import run_pipeline
 from tests.conftest import Shapes
 
 COLOURS = """
@@ -24,11 +25,11 @@ def describe(shapes: Shapes, *rules: str, more: str = "", mode: str = "append") 
     shapes.pipeline(("    key: [id]\n", lines), (VIEW, f"{more.removeprefix(chr(10))}{VIEW}"))
 
 
-def ingested(shapes: Shapes, *names: str) -> Ingestion:
+def ingested(shapes: Shapes, *names: str) -> Intake:
     return ingest_pipeline(shapes.load(), list(names) or None)
 
 
-def error(found: Ingestion) -> LevadaError:
+def error(found: Intake) -> LevadaError:
     with pytest.raises(DataError) as caught:
         found.raise_failure()
     return caught.value

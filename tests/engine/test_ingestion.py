@@ -10,7 +10,8 @@ import pytest
 
 from engine.errors import ConfigError, ConflictError, DataError, HostError, UnknownName
 from engine.ingestion import ALL, Window
-from engine.runs import ingest_pipeline, run_pipeline
+from engine.intake import ingest_pipeline
+from engine.runs import run_pipeline
 from engine.stores.catalog import Catalog
 
 APPEND = ("    key: [id]\n", "    key: [id]\n    mode: append\n")
@@ -420,7 +421,7 @@ class TestWhatIsGivenUp:
             "import polars as pl\n"
             "from pathlib import Path\n"
             "from engine.config.spec import Store\n"
-            "from engine.runs import open_catalog\n"
+            "from engine.opened import open_catalog\n"
             "def slow():\n"
             "    if not Path('once').exists():\n"
             "        Path('once').touch()\n"

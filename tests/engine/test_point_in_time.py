@@ -12,8 +12,8 @@ from polars.testing import assert_frame_equal
 
 from engine.errors import DataError
 from engine.explain import explain
+from engine.intake import ingest_pipeline
 from engine.records import list_batches
-from engine.runs import ingest_pipeline
 
 HOURS = "cast('2026-03-01' as timestamp) + interval '1 hour' * (id % 24)"
 

@@ -15,10 +15,9 @@ from polars.testing import assert_frame_equal
 import engine.notebook
 from engine.errors import ConfigError, DataError, MissingColumn, UnknownName
 from engine.explain import lineage
+from engine.intake import ingest_pipeline, replay_quarantine
 from engine.plugin import ROW, Window
 from engine.records import events, list_batches, quarantine, rows, show_batch
-from engine.replays import replay_quarantine
-from engine.runs import ingest_pipeline
 from engine.stages.numbers import count_around
 from tests.conftest import Shapes
 

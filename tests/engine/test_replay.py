@@ -8,9 +8,9 @@ import pytest
 
 from engine.errors import ConfigError, ConflictError, DataError
 from engine.ingestion.replay import plan_replay, replay
+from engine.intake import Intake, ingest_pipeline, replay_quarantine
+from engine.opened import opened, workers_of
 from engine.records import ROW, list_batches, quarantine, rows, show_batch
-from engine.replays import Replays, replay_quarantine
-from engine.runs import ingest_pipeline, opened, workers_of
 from engine.stores.batches import Batch
 from tests.conftest import Shapes
 
@@ -35,7 +35,7 @@ def ingested(shapes: Shapes) -> int:
     return int(found.summary["datasets"][0]["new"])
 
 
-def replayed(shapes: Shapes) -> Replays:
+def replayed(shapes: Shapes) -> Intake:
     """Replay the quarantine, which must succeed."""
     found = replay_quarantine(shapes.load())
     found.raise_failure()

@@ -11,8 +11,9 @@ from polars.testing import assert_frame_equal
 from engine.config.compose import load
 from engine.errors import ConfigError, DataError, HostError, Interrupted
 from engine.execute import Watcher
+from engine.opened import opened
 from engine.plugin import PART, TARGET
-from engine.runs import Compiler, opened, run_pipeline
+from engine.runs import Compiler, run_pipeline
 
 DATA = Path(__file__).parents[2] / "data"
 APPEND = ("    key: [id]\n", "    key: [id]\n    mode: append\n")

@@ -12,7 +12,7 @@ import pytest
 from engine.config.spec import Store
 from engine.errors import ConfigError, DataError
 from engine.notebook import features, sweep
-from engine.runs import opened
+from engine.opened import opened
 from engine.stores.catalog import RunRecord
 from engine.stores.features import FeatureVersion
 from engine.upkeep import fsck, gc

@@ -29,7 +29,7 @@ def growing(request: pytest.FixtureRequest, shapes: Shapes) -> tuple[Shapes, tup
 
 
 def versions(shapes: Shapes, store: Sequence[str] = ()) -> list[FeatureVersion]:
-    from engine.runs import opened
+    from engine.opened import opened
 
     with opened(shapes.load(*store).store, look=True) as stores:
         return stores.catalog.features()

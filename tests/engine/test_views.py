@@ -13,8 +13,9 @@ import pytest
 
 from engine.errors import ConfigError, Corrupt, DataError, HostError, UnknownName
 from engine.notebook import features
+from engine.opened import opened
 from engine.records import list_batches
-from engine.runs import opened, run_pipeline
+from engine.runs import run_pipeline
 from engine.views import describe_version, list_versions, write_rows
 from engine.views import features as read
 from tests.conftest import Shapes

@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from engine.runs import ingest_pipeline, run_pipeline
+from engine.intake import ingest_pipeline
+from engine.runs import run_pipeline
 from engine.watch import turn_of, watch
 
 JOINED = (
