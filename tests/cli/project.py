@@ -17,7 +17,7 @@ from typing import Any
 from engine.stores.batches import Batch
 from engine.stores.catalog import RunRecord
 from engine.stores.sqlite import SqliteCatalog
-from tests.durability.nursery import Nursery
+from tests.durability.nursery import Ended, Nursery
 
 LEVADA = str(Path(sys.executable).with_name("levada"))
 DEADLINE = 60.0
@@ -125,9 +125,13 @@ class Project:
 
     def forked(self, nursery: Nursery, *arguments: str) -> dict[str, Any]:
         """Run a pipeline that must succeed in a process that need not load everything first, and return its summary."""
-        ended = nursery.one(folder=str(self.folder), do="cli", arguments=list(arguments))
+        ended = self.in_fork(nursery, *arguments)
         assert ended.code == 0, ended.said
         return self.summary(ended.said)
+
+    def in_fork(self, nursery: Nursery, *arguments: str) -> Ended:
+        """Run the command to its end in a process that need not load everything first."""
+        return nursery.one(folder=str(self.folder), do="cli", arguments=list(arguments))
 
     @contextlib.contextmanager
     def started(self, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:

@@ -59,7 +59,7 @@ def test_after_a_crash_in_the_middle_of_a_batch_nothing_of_it_is_visible_and_the
     assert [batch.rows for batch in project.batches("trips")] == [90, 60]
 
 
-def test_a_sweep_that_is_killed_runs_only_what_was_missing_when_it_is_started_again(project: Project) -> None:
+def test_a_sweep_that_is_killed_runs_only_what_was_missing_when_it_is_started_again(project: Project, nursery: Nursery) -> None:
     gate = Gate.in_a_fit(project)
     sweep = ("-m", "pipeline=trips", "model=dummy,gaussian_nb,held", "executor.workers=2")
     with project.started(*sweep) as process:
@@ -70,22 +70,22 @@ def test_a_sweep_that_is_killed_runs_only_what_was_missing_when_it_is_started_ag
     assert process.returncode == -signal.SIGKILL
 
     gate.open()
-    summary = project.done(*sweep)
+    summary = project.forked(nursery, *sweep)
     assert {entry["status"] for entry in summary["trials"]} == {"done"}
     # the third trial's fit and its measurement, and what is done for the best one alone
     of_the_best = {"view.sketch": 3, "view.judge": 1, "model.importance": 1}
     assert ran(summary) == {"model.estimate": 1, "model.evaluate": 2, **of_the_best}
 
 
-def test_a_fit_that_takes_too_long_is_ended_and_a_limit_changes_no_result(project: Project) -> None:
+def test_a_fit_that_takes_too_long_is_ended_and_a_limit_changes_no_result(project: Project, nursery: Nursery) -> None:
     gate = Gate.in_a_fit(project)
-    ended = project.levada("pipeline=trips", "model=held", "timeout=1")
-    assert ended.returncode == 3, ended.stdout + ended.stderr
-    assert "error: the fit of held took too long\n  where     timeout\n  expected  at most 1 s\n" in ended.stderr
+    ended = project.in_fork(nursery, "pipeline=trips", "model=held", "timeout=1")
+    assert ended.code == 3, ended.said
+    assert "error: the fit of held took too long\n  where     timeout\n  expected  at most 1 s\n" in ended.said
     (process,) = gate.begun()
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
 
     gate.open()
-    assert ran(project.done("pipeline=trips", "model=held", "timeout=60"))["model.estimate"] == 1
-    assert "nothing had to run" in project.levada("pipeline=trips", "model=held").stdout
+    assert ran(project.forked(nursery, "pipeline=trips", "model=held", "timeout=60"))["model.estimate"] == 1
+    assert ran(project.forked(nursery, "pipeline=trips", "model=held")) == {}

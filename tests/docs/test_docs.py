@@ -6,7 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from engine.registry import KINDS, find, names
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))])
-LEVADA = str(Path(sys.executable).with_name("levada"))
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FILE_NAME = re.compile(r"^# ([\w./-]+\.(?:yaml|py))$")
@@ -161,30 +160,36 @@ def project(tmp_path_factory) -> Path:
     return folder
 
 
-def levada(folder: Path, *arguments: str) -> str:
-    ended = subprocess.run([LEVADA, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
+@pytest.fixture
+def levada(project, nursery) -> Callable[..., str]:
+    """Return what runs the command in the project, must succeed, and gives what it printed."""
+
+    def levada(*arguments: str) -> str:
+        ended = nursery.one(folder=str(project), do="cli", arguments=arguments)
+        assert ended.code == 0, ended.said
+        return ended.said
+
+    return levada
 
 
-def test_the_example_pipeline_runs_in_an_empty_folder_and_the_example_plugin_with_it(project):
-    said = levada(project, "pipeline=mine")
+def test_the_example_pipeline_runs_in_an_empty_folder_and_the_example_plugin_with_it(levada):
+    said = levada("pipeline=mine")
     answer = re.search(r"^answer .*$", page("docs/pipelines.md"), re.MULTILINE)
     assert answer is not None
     assert answer[0] in said
-    assert "parcels.features          1    1       0" in levada(project, "pipeline=mine_with_ratio")
+    assert "parcels.features          1    1       0" in levada("pipeline=mine_with_ratio")
 
 
-def test_the_example_model_runs_and_has_fifteen_lines(project):
+def test_the_example_model_runs_and_has_fifteen_lines(project, levada):
     (project / "conf/model").mkdir(exist_ok=True)
     (project / "conf/model/commonest.yaml").write_text("use: commonest\n", encoding="utf-8")
-    said = levada(project, "pipeline=mine", "model=commonest", "problem.metric=accuracy", "problem.goal=null")
+    said = levada("pipeline=mine", "model=commonest", "problem.metric=accuracy", "problem.goal=null")
     assert re.search(r"^answer +accuracy 0\.\d+ \[.+\] on test rows", said, re.MULTILINE)
     lines = (project / "plugins/models/commonest.py").read_text("utf-8").splitlines()
     assert len([line for line in lines if line.strip() and not line.startswith("#")]) <= 15
 
 
-def test_the_example_plugin_explains_itself(project):
-    said = levada(project, "plugins", "transformer", "quotient")
+def test_the_example_plugin_explains_itself(levada):
+    said = levada("plugins", "transformer", "quotient")
     assert "Divide one column by another." in said
     assert [name for name in ("over", "under", "into") if name not in said] == []
