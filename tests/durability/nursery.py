@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pkgutil
 import random
 import select
 import signal
@@ -21,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import engine.stages
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,16 +82,19 @@ def _serve() -> None:
     for dataset in spec.datasets.values():
         definition_of(dataset)
     assert registry
-    digest.of_code("engine.stages.ingest", "plugins.extractors.csv", "plugins.checks.not_null")
+    digest.of_code(*(name for name in _MODULES if name.startswith(("engine.stages.", "plugins."))))  # each file is read once
     for line in sys.stdin:
         print(json.dumps(_together(json.loads(line), jobs)), flush=True)
 
 
 _MODULES = (
     *("dask.threaded", "dask.callbacks", "engine.cli.commands", "engine.cli.progress", "engine.cli.upkeep"),
-    *(f"engine.stages.{name}" for name in ("ingest", "transform", "encode", "estimate", "evaluate", "segregate", "assign")),
-    *("plugins.extractors.csv", "plugins.checks.not_null", "plugins.transformers.derive", "sklearn.naive_bayes"),
-    *("plugins.splitters.hash", "plugins.transformers.standardize", "skops.io", "engine.report"),
+    *(f"engine.stages.{module.name}" for module in pkgutil.iter_modules(engine.stages.__path__)),
+    *("plugins.extractors.csv", "plugins.checks.not_null", "plugins.splitters.hash", "plugins.models.sklearn"),
+    *(f"plugins.transformers.{name}" for name in ("derive", "drop", "impute", "one_hot", "standardize")),
+    *(f"plugins.metrics.{task}" for task in ("classification", "clustering", "regression")),
+    *("sklearn.naive_bayes", "sklearn.linear_model", "sklearn.metrics", "sklearn.inspection", "sklearn.decomposition"),
+    *("skops.io", "engine.report.page", "engine.report.embedding", "bokeh.models"),
 )
 
 
