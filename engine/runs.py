@@ -25,6 +25,7 @@ from engine.execute import Execution, Outcome, Watcher, Workers, execute
 from engine.graph import Graph, Task
 from engine.ingestion import Ingested, Planned, definition_of, foreseen, ingest, plan_dataset, recall
 from engine.opened import Stores, ended, opened, recorded, workers_of
+from engine.plugin import ROW
 from engine.promotion import decide
 from engine.registry import describe
 from engine.segregation import Segregation, Split
@@ -32,6 +33,8 @@ from engine.stores.artifacts import ArtifactStore
 from engine.stores.history import Point, point_of
 from engine.summary import split_summary, summarize
 from engine.versioning import Versions
+
+CLUSTER = "__cluster__"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,6 +85,16 @@ class Run:
         """Return the rows of the view."""
         artifacts = [self.execution.artifact(key) for key in self.compiled.view]
         return pl.concat([self.store.scan(artifact) for artifact in artifacts if artifact is not None])
+
+    def exemplars(self) -> pl.DataFrame:
+        """Return the typical row of each cluster, where the model names them: all columns of the view.
+
+        Before them stand ``__cluster__``, as in the predictions, and ``__row__``, the row's number in the view, from 1.
+        """
+        found = [(one["cluster"], one["row"]) for one in self.summary["exemplars"]]
+        numbers = pl.DataFrame(found, schema={CLUSTER: pl.Int64, ROW: pl.UInt32}, orient="row")
+        view = self.features().with_row_index(ROW, 1).filter(pl.col(ROW).is_in(numbers[ROW].implode()))
+        return numbers.join(view.collect(), on=ROW, how="left", maintain_order="left")
 
     @property
     def segregation(self) -> Segregation:

@@ -72,6 +72,15 @@ def test_a_bundle_predicts_of_raw_rows_what_the_run_predicted(trained, tmp_path,
     assert found.predict(raw.clear()).schema == answers.schema
 
 
+def test_exemplars_are_rows_of_the_view_each_in_the_cluster_that_it_stands_for(trained):
+    run, _, _ = trained("penguin_colonies")
+    view, found = run.features().collect(), run.exemplars()
+    assert found["__cluster__"].to_list() == list(range(run.summary["fit"]["clusters"]))
+    places = (found["__row__"] - 1).to_list()
+    assert_frame_equal(found.drop("__cluster__", "__row__"), view[places])
+    assert run.predictions("train")["prediction"][places].to_list() == found["__cluster__"].to_list()
+
+
 def test_the_past_is_that_of_training_unless_another_is_given(trained):
     _, found, raw = trained("whole")
     late = raw.sort("at").tail(3)
