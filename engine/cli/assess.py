@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ def assess(arguments: Sequence[str]) -> int:
         for one in found.summary["datasets"]:
             _show(one)
         if any(part for one in found.proposals.values() for part in one.values()):
-            command = " ".join(["levada", "assess", *rest, "--propose"])
+            command = shlex.join(["levada", "assess", *rest, "--propose"])
             console_of().print(Text(f"next     {command} prints YAML that would settle some of this"))
     found.raise_failure()
     return 0

@@ -40,7 +40,8 @@ def of(found, number=0):
 @pytest.fixture(scope="module")
 def penguins(tmp_path_factory):
     root = tmp_path_factory.mktemp("penguins") / "store"
-    return assess_pipeline(load(["pipeline=penguins", f"data={DATA}", f"store.root={root}"]))
+    key = "datasets.penguins.key=[studyName,Sample Number]"  # as one would think from the names of the columns
+    return assess_pipeline(load(["pipeline=penguins", key, f"data={DATA}", f"store.root={root}"]))
 
 
 def test_the_defects_of_the_penguins_are_found_and_nothing_else(penguins):
