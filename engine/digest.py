@@ -13,9 +13,11 @@ from importlib import metadata
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from blake3 import blake3
+
+from engine.remembered import Remembered
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """Plain data: what JSON can say."""
@@ -25,6 +27,16 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 _PROVIDERS = {"sklearn": "scikit-learn", "yaml": "PyYAML"}  # the common ones whose names differ: looking through all is slow
 _FIRST_PARTY = ("engine", "plugins")
 _OURS = Path(__file__).parents[1]
+_fresh: dict[str, list[object]] = {}
+"""What was read out of source files and is not kept yet, by the digest of the source."""
+
+
+class Import(NamedTuple):
+    """An import statement: the dots before the module, the module, the names that are taken from it."""
+
+    level: int
+    module: str
+    names: tuple[str, ...]
 
 
 def canonical(value: object) -> str:
@@ -77,6 +89,9 @@ def of_code(*modules: str, count: Callable[[str], bool] = lambda _: True) -> str
         tree, imports = _module(name)
         closure[name] = tree
         todo += imports
+    if _fresh:
+        _kept().keep(_fresh)
+        _fresh.clear()
     return of_value(closure)
 
 
@@ -93,9 +108,38 @@ def _module(name: str) -> tuple[str, tuple[str, ...]]:
         return _version(top), ()
     if spec.origin is None or not spec.origin.endswith(".py"):
         return "namespace", ()
-    tree = ast.parse(Path(spec.origin).read_bytes())
-    imports = tuple(sorted(set(_imports(tree, name, is_package=bool(spec.submodule_search_locations)))))
-    return of_text(ast.dump(_without_docstrings(tree))), imports
+    tree, statements = _source(Path(spec.origin).read_bytes())
+    imports = tuple(sorted(set(_imports(statements, name, is_package=bool(spec.submodule_search_locations)))))
+    return tree, imports
+
+
+def _source(text: bytes) -> tuple[str, list[Import]]:
+    """Return the digest of a source file's syntax tree without docstrings, and its import statements.
+
+    To parse is slow, and a command looks at some hundred files: what they came to is remembered from process to process.
+    """
+    name = blake3(text).hexdigest()[:_HEX]
+    known = _kept().recall(name)
+    if known is None:
+        tree = ast.parse(text)
+        statements = list(_statements(tree))
+        known = _fresh[name] = [of_text(ast.dump(_without_docstrings(tree))), statements]
+    return known[0], [Import(level, module, tuple(names)) for level, module, names in known[1]]
+
+
+@cache
+def _kept() -> Remembered:
+    """Return what is known of source files; what is made of them depends on Python's parser and on this file."""
+    return Remembered(f"code-{sys.implementation.cache_tag}-{of_file(Path(__file__))[:12]}")
+
+
+def _statements(tree: ast.Module) -> Iterator[Import]:
+    """Yield every import statement of a tree, wherever it stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(0, alias.name, ()) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield Import(node.level, node.module or "", tuple(alias.name for alias in node.names))
 
 
 def _spec(name: str) -> ModuleSpec | None:
@@ -109,24 +153,16 @@ def _installed(origin: str) -> bool:
     return "site-packages" in origin or "dist-packages" in origin
 
 
-def _imports(tree: ast.Module, module: str, *, is_package: bool) -> Iterator[str]:
-    """Yield every module that a tree imports, wherever the statement stands, parents included.
+def _imports(statements: list[Import], module: str, *, is_package: bool) -> Iterator[str]:
+    """Yield every module that a module's statements import, parents included.
 
     ``from a import b`` may name the module ``a.b``: it is yielded when there is such a module.
     """
     package = module if is_package else module.rpartition(".")[0]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parent = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
-                base = f"{parent}.{base}".rstrip(".")
-            names = [base, *(f"{base}.{alias.name}" for alias in node.names if _is_module(f"{base}.{alias.name}"))]
-        else:
-            continue
-        for name in names:
+    for level, named, taken in statements:
+        parent = package.rsplit(".", level - 1)[0] if level > 1 else package
+        base = f"{parent}.{named}".rstrip(".") if level else named
+        for name in (base, *(f"{base}.{one}" for one in taken if _is_module(f"{base}.{one}"))):
             top, *rest = name.split(".")
             if _is_third_party(top):
                 yield top  # one version for all of a distribution
@@ -181,5 +217,5 @@ def _distributions() -> dict[str, list[str]]:
 
 def forget() -> None:
     """Forget what was read of modules: for a notebook or a test in which code changes while it runs."""
-    for remembered in (_module, _is_module, _is_third_party, _version, _distributions):
+    for remembered in (_module, _kept, _is_module, _is_third_party, _version, _distributions):
         remembered.cache_clear()

@@ -238,3 +238,31 @@ def test_to_say_what_code_a_stage_runs_imports_no_scikit_learn():
     say = "import sys; from engine import digest; digest.of_code('engine.stages.encode'); print('sklearn' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", say], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False"
+
+
+def test_what_was_read_of_source_files_is_remembered_and_a_changed_file_is_read_again(tmp_path, monkeypatch):
+    package = tmp_path / "code"
+    package.mkdir()
+    monkeypatch.syspath_prepend(package)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def anew() -> str:
+        """Return the digest as a process finds it that has read nothing yet."""
+        digest.forget()
+        return digest.of_code("heights")
+
+    (package / "heights.py").write_text("from depths import low\n", encoding="utf-8")
+    (package / "depths.py").write_text("low = 1\n", encoding="utf-8")
+    first = anew()
+    (file,) = (tmp_path / "cache" / "levada").iterdir()
+    kept = file.read_text(encoding="utf-8")
+    assert anew() == first
+    assert file.read_text(encoding="utf-8") == kept
+
+    (package / "depths.py").write_text("low = 2\n", encoding="utf-8")
+    second = anew()
+    assert second != first
+    file.write_text("[", encoding="utf-8")  # what can not be read is found out again
+    assert anew() == second
+    (package / "depths.py").write_text("low = 1  # as before\n", encoding="utf-8")
+    assert anew() == first
