@@ -34,6 +34,14 @@ _QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}
 _ROWS = "levada_rows_"
 """Where a clusterer that can not predict remembers the rows that it was estimated from."""
 
+_MOST_PROBABLE = frozenset(
+    {
+        *("BaggingClassifier", "ExtraTreesClassifier", "HistGradientBoostingClassifier"),
+        *("KNeighborsClassifier", "RandomForestClassifier"),
+    }
+)
+"""Those that are slow to predict and predict the most probable class: they are asked for the probabilities alone."""
+
 
 class _Estimator(Model):
     """A scikit-learn estimator with its parameters."""
@@ -139,10 +147,11 @@ class _Classifier(_Estimator):
         return np.array(target.cast(pl.String).to_list(), dtype=np.str_)
 
     def _predict(self, fitted: _Fitted, matrix: NDArray[np.float64]) -> pl.DataFrame:
-        found = pl.DataFrame({"prediction": fitted.predict(matrix).tolist()}, schema={"prediction": pl.String})
         if not hasattr(fitted, "predict_proba"):
-            return found.with_columns(_scores(fitted, matrix))
+            return _predicted(fitted.predict(matrix)).with_columns(_scores(fitted, matrix))
         shares = np.asarray(fitted.predict_proba(matrix), dtype=np.float64)
+        by_share = type(fitted).__name__ in _MOST_PROBABLE
+        found = _predicted(fitted.classes_[shares.argmax(axis=1)] if by_share else fitted.predict(matrix))
         return found.with_columns(
             pl.Series(f"probability:{label}", shares[:, place], dtype=pl.Float64)
             for place, label in enumerate(fitted.classes_.tolist())
@@ -153,6 +162,10 @@ class _Classifier(_Estimator):
         kind = next((kind for kind, method in kinds.items() if hasattr(fitted, method)), None)
         rated = {f"{kind}:{label}": pl.Float64 for label in fitted.classes_.tolist()} if kind is not None else {}
         return pl.DataFrame(schema={"prediction": pl.String, **rated})
+
+
+def _predicted(labels: NDArray[Any]) -> pl.DataFrame:
+    return pl.DataFrame({"prediction": labels.tolist()}, schema={"prediction": pl.String})
 
 
 def _scores(fitted: _Fitted, matrix: NDArray[np.float64]) -> list[pl.Series]:

@@ -20,6 +20,7 @@ from engine.errors import ConfigError, DataError, UnknownName
 from engine.plugin import Model
 from engine.registry import build, describe, find, names
 from plugins.models._estimators import EXCLUDED
+from plugins.models.sklearn import _MOST_PROBABLE
 
 ROOT = Path(__file__).parents[2]
 CONFIGURED = sorted((ROOT / "conf" / "model").glob("*.yaml"))
@@ -157,6 +158,17 @@ def test_probabilities_sum_to_one_and_the_likeliest_class_is_predicted() -> None
     likeliest = pl.when(pl.col("probability:yes") > pl.col("probability:no")).then(pl.lit("yes")).otherwise(pl.lit("no"))
     assert found.select((pl.col("prediction") == likeliest).all()).item()
     assert found.select((pl.col("probability:yes") + pl.col("probability:no")).is_close(1.0).all()).item()
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+@pytest.mark.parametrize("name", sorted(_MOST_PROBABLE))
+def test_the_likeliest_class_is_what_scikit_learn_predicts(name: str, labels: int) -> None:
+    features = pl.DataFrame({"a": _random.randint(0, 5, 200), "b": _random.randint(0, 5, 200)})  # equal rows of several classes
+    target = pl.Series(_random.randint(0, labels, 200)).cast(pl.String)
+    made = model(name, **({"n_neighbors": 4} if name == "KNeighborsClassifier" else {}))  # four neighbours tie
+    fitted = made.estimate(features, target)
+    told = made.predict(fitted, features)["prediction"].to_list()
+    assert told == fitted.predict(features.to_numpy().astype(float)).tolist()
 
 
 def test_class_weights_may_be_named_as_yaml_reads_them() -> None:
