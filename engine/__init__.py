@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engine.errors import LevadaError
     from engine.estimators import Classifier, Clusterer, Regressor
     from engine.graph import Graph, Task
-    from engine.notebook import bundle, features, ingest, load, plan, raw, run, segregate
+    from engine.notebook import bundle, features, ingest, load, plan, raw, run, segregate, sweep
     from engine.runs import Run
     from engine.segregation import Segregation
 
@@ -34,6 +34,7 @@ __all__ = [
     "raw",
     "run",
     "segregate",
+    "sweep",
 ]
 
 _HOMES = {
@@ -54,6 +55,7 @@ _HOMES = {
     "raw": "engine.notebook",
     "run": "engine.notebook",
     "segregate": "engine.notebook",
+    "sweep": "engine.notebook",
 }
 
 

@@ -32,7 +32,7 @@ from engine.report import render_run
 from engine.runs import Run, run_pipeline, segregate_pipeline
 from engine.segregation import Segregation
 from engine.stores.history import Moment
-from engine.sweep import Sweep, Trial, run_sweep
+from engine.trials import Sweep, Trial, run_sweep
 from engine.views import Bound
 from engine.views import features as features_of
 

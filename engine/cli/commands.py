@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from engine.sweep import Sweep, Trial
+    from engine.trials import Sweep, Trial
 
 import hydra
 from hydra._internal.utils import get_args_parser  # there is no public way to read the flags as Hydra does
@@ -68,7 +68,7 @@ def sweep(configs: Sequence[DictConfig], beside: Sequence[DictConfig], folder: P
     ``beside`` are trials that nobody asked for: baselines. They run if there is one to compare with.
     """
     from engine.report import render_sweep
-    from engine.sweep import run_sweep
+    from engine.trials import run_sweep
 
     trials = [_trial(config) for config in configs]
     if not all(isinstance(trial.spec, LevadaError) for trial in trials):
@@ -86,7 +86,7 @@ def _given(settings: DictConfig) -> tuple[str, ...]:
 
 
 def _trial(config: DictConfig) -> Trial:
-    from engine.sweep import Trial
+    from engine.trials import Trial
 
     settings = config.hydra
     overrides = _given(settings)

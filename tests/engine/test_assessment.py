@@ -19,7 +19,7 @@ from engine.config.compose import load
 from engine.errors import LevadaError, UnknownName
 from engine.plugin import ROW
 from engine.report import render_run
-from engine.sweep import Trial, run_sweep
+from engine.trials import Trial, run_sweep
 
 DATA = Path(__file__).parents[2] / "data"
 NOTHING = {"expect": [], "prepare": [], "prepare_after": [], "perhaps": []}

@@ -21,7 +21,7 @@ from engine.config.spec import PipelineSpec, specify
 from engine.plugin import PART, FittedTransformer, Roles
 from engine.registry import build, find, names
 from engine.runs import Run
-from engine.sweep import Trial, run_sweep
+from engine.trials import Trial, run_sweep
 from tests.executors import whole
 from tests.plugins.test_conformance import EXAMPLES
 from tests.plugins.test_merges import STEPS

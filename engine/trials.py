@@ -6,11 +6,15 @@ validation rows, and the best trial's final run, the only one that sees test row
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
+
+import polars as pl
 
 from engine.compile import ranking_part
 from engine.config.spec import PipelineSpec
@@ -36,14 +40,47 @@ class Trial:
     spec: PipelineSpec | LevadaError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Sweep:
     """What came of a sweep. ``summary`` is all of it as plain data; ``runs`` are by number of trial."""
 
     summary: Mapping[str, Any]
-    runs: Mapping[int, Run] = field(repr=False)
-    errors: Mapping[int, LevadaError] = field(repr=False)
-    best: Run | None = field(repr=False)
+    runs: Mapping[int, Run]
+    errors: Mapping[int, LevadaError]
+    best: Run | None
+
+    def __repr__(self) -> str:
+        best = f", best {' '.join(self.summary['best_overrides'])}" if self.best is not None else ""
+        return f"<Sweep of {self.summary['pipeline']}: {len(self.summary['trials'])} trials{best}>"
+
+    @property
+    def ranking(self) -> pl.DataFrame:
+        """A row a trial, the best first.
+
+        ``trial`` is its number, ``overrides`` are those that not all trials have; then come the metrics, that which ranks
+        first, with its interval of 95 % (``low``, ``high``), the seconds of the fit and of predicting, None where they were
+        done before, the bytes of the model, and the status.
+        """
+        trials, first = self.summary["trials"], self.summary["question"]["metric"]
+        common = set(trials[0]["overrides"]).intersection(*(entry["overrides"] for entry in trials))
+        others = sorted({name for entry in trials for name in entry["metrics"]} - {first})
+        rows = []
+        for entry in trials:
+            low, high = entry["intervals"].get(first, (None, None))
+            own = " ".join(override for override in entry["overrides"] if override not in common)
+            measured = {name: entry["metrics"].get(name) for name in others}
+            took = {name: entry[name] for name in ("fit_seconds", "predict_seconds", "model_bytes", "status")}
+            ranked = {first: entry["metrics"].get(first), "low": low, "high": high}
+            rows.append({"trial": entry["number"], "overrides": own, **ranked, **measured, **took})
+        numbers = dict.fromkeys([first, "low", "high", *others, "fit_seconds", "predict_seconds"], pl.Float64)
+        return pl.DataFrame(rows, schema_overrides={**numbers, "model_bytes": pl.Int64})
+
+    def _repr_html_(self) -> str:
+        question, table = self.summary["question"], self.ranking
+        head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
+        body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.iter_rows())
+        caption = f"{self.summary['pipeline']}: {question['metric']} on {self.summary['part']} rows"
+        return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
 
     def value(self, number: int) -> float | None:
         """Return the metric of a trial, for a sweeper to optimise; None if it was left out, or the metric is not defined.
@@ -57,6 +94,13 @@ class Sweep:
         entry = next(entry for entry in self.summary["trials"] if entry["number"] == number)
         value: float | None = entry["metrics"].get(self.summary["question"]["metric"])
         return value
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "<td></td>"
+    text = f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"<td style='text-align:{'left' if isinstance(value, str) else 'right'}'>{escape(text)}</td>"
 
 
 def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence[Watcher] = ()) -> Sweep:
@@ -146,7 +190,7 @@ def _summary(
         "comparison": _comparison(ranked, runs),
         "best": best,
         "best_overrides": overrides,
-        "command": " ".join(["levada", *overrides]) if best is not None else "",
+        "command": shlex.join(["levada", *overrides]) if best is not None else "",
         "run": dict(judged.summary) if best is not None else None,
         "stages": stages(union),
         "edges": [list(edge) for edge in union.graph.edges()],

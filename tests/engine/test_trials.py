@@ -7,7 +7,7 @@ import pytest
 
 from engine.errors import ConfigError, DataError, LevadaError, Unsuitable
 from engine.execute import Watcher
-from engine.sweep import Trial, rank, run_sweep
+from engine.trials import Trial, rank, run_sweep
 from tests.conftest import Shapes
 
 
@@ -93,6 +93,18 @@ def test_a_trial_says_how_long_it_took_and_how_large_its_model_is(swept):
     assert first["fit_seconds"] > 0 < first["predict_seconds"]
     assert first["model_bytes"] > 0
     assert sweep.summary["trials"][-1]["model_bytes"] is None
+
+
+def test_a_ranking_is_a_frame_and_shows_itself(swept):
+    sweep, _ = swept
+    first = sweep.summary["trials"][0]
+    best = sweep.ranking.row(0, named=True)
+    assert sweep.ranking["trial"].to_list() == [entry["number"] for entry in sweep.summary["trials"]]
+    assert (best["overrides"], best["accuracy"]) == (" ".join(first["overrides"]), first["metrics"]["accuracy"])
+    assert [best["low"], best["high"]] == first["intervals"]["accuracy"]
+    assert sweep.ranking.columns[2:5] == ["accuracy", "low", "high"]
+    assert repr(sweep) == f"<Sweep of shapes: 4 trials, best {best['overrides']}>"
+    assert sweep._repr_html_().count("<tr>") == 5
 
 
 def test_trials_on_different_rows_are_not_compared_and_without_a_validation_part_all_see_test_rows(shapes):
