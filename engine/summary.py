@@ -71,6 +71,7 @@ def summarize(
         "exemplars": (compiled.exemplars and _data(execution, compiled.exemplars)) or [],
         "metrics": metrics,
         "evaluation": evaluation,
+        "slices": {part: found for part, key in compiled.slices.items() if (found := _data(execution, key)) is not None},
         "tested": "test" in evaluation,
         "importance": (compiled.importance and _data(execution, compiled.importance)) or [],
         "lineage": {

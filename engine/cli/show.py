@@ -54,6 +54,7 @@ def show_run(summary: Mapping[str, Any], report: Path, started: float = STARTED)
     _failures(console, summary)
     if summary["metrics"]:
         console.print(_metrics(summary["evaluation"]))
+    _slices(console, summary["slices"].get(summary["question"]["part"]), summary["question"])
     _answer(console, summary["question"])
     if summary["promotion"] is not None:
         console.print(Text(f"promote  {summary['promotion']['message']}"))
@@ -186,6 +187,23 @@ def _answer(console: Console, question: Mapping[str, Any]) -> None:
         console.print(Text(f"{text}: the goal of {question['goal']:g} is reached", style="bold green"))
     else:
         console.print(Text(f"{text}: the goal of {question['goal']:g} is not reached", style="bold yellow"))
+
+
+def _slices(console: Console, found: Mapping[str, Any] | None, question: Mapping[str, Any]) -> None:
+    """Print which slice is the worst, or why none is named."""
+    if found is None:
+        return
+    on = f"on {question['part']} rows"
+    if found["worst"] is not None:
+        one = found["slices"][found["worst"]]
+        value = f"{question['metric']} {one['value']:.4f}{_between(one['interval'])}"
+        apart = f"{one['difference']:+.4f}{_between(one['difference_interval'])}"
+        said = f"the worst is {one['column']} {one['slice']}, {one['rows']:,} rows: {value}, {apart} from the other rows, {on}"
+    elif found["compared"]:
+        said = f"none of {found['compared']} that were compared can be told to be worse than the other rows {on}"
+    else:
+        said = f"none has the {found['least_rows']} rows {on} that are needed to compare it"
+    console.print(Text("slices   ", style="cyan") + Text(said))
 
 
 def _comparison(console: Console, found: Mapping[str, Any] | None) -> None:

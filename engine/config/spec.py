@@ -206,6 +206,11 @@ class PipelineSpec(Spec):
     splitter: Splitter = Field(description="How rows become training, validation and test rows.")
     model: Model = Field(description="The algorithm.")
     metrics: tuple[Metric, ...] = Field(default=(), description="What is measured; the ranking metric is the first.")
+    slices: tuple[str, ...] = Field(
+        default=(),
+        description="Columns of the view, before the encoding, by whose values the rows are told apart: the ranking metric is "
+        "measured for each value, and the worst is named. It changes no other result; a trial of a sweep goes without.",
+    )
     executor: Executor = Field(default_factory=Executor, description="Where tasks run.")
     store: Store = Field(default_factory=Store, description="Where results are kept.")
     promote: Promote | None = Field(
@@ -367,14 +372,7 @@ def _check_wiring(spec: PipelineSpec) -> None:
         if join.with_ not in spec.datasets:
             raise unknown("dataset", join.with_, spec.datasets, where=dotted(("view", "join", number, "with")))
     _check_references(spec.datasets)
-    if spec.problem.target is None and spec.problem.task != "clustering":
-        raise ConfigError(f"{spec.problem.task} needs a target", where="problem.target", expected="the column to predict")
-    if not isinstance(spec.problem.features, str) and spec.problem.target in spec.problem.features:
-        raise ConfigError(
-            f"the target '{spec.problem.target}' is also a feature: the model would be given the answer",
-            where="problem.features",
-            hint=f"remove '{spec.problem.target}' from the features",
-        )
+    _check_problem(spec)
     if spec.model.task != spec.problem.task:
         raise Unsuitable(
             f"the model '{name_of(type(spec.model))}' is for {spec.model.task}, the problem is {spec.problem.task}",
@@ -388,6 +386,20 @@ def _check_wiring(spec: PipelineSpec) -> None:
         raise ConfigError("a store in MongoDB needs its address", where="store.uri", hint=hint)
     if spec.executor.kind == "cluster":
         _check_address(spec.executor.address or "", insecure=spec.executor.insecure)
+
+
+def _check_problem(spec: PipelineSpec) -> None:
+    if spec.problem.target is None and spec.problem.task != "clustering":
+        raise ConfigError(f"{spec.problem.task} needs a target", where="problem.target", expected="the column to predict")
+    if not isinstance(spec.problem.features, str) and spec.problem.target in spec.problem.features:
+        raise ConfigError(
+            f"the target '{spec.problem.target}' is also a feature: the model would be given the answer",
+            where="problem.features",
+            hint=f"remove '{spec.problem.target}' from the features",
+        )
+    if spec.slices and spec.problem.task == "clustering":
+        hint = "remove it: the report shows which rows each cluster has"
+        raise ConfigError("a clustering predicts nothing that could be right in some rows only", where="slices", hint=hint)
 
 
 def _check_references(datasets: Mapping[str, Dataset]) -> None:

@@ -187,6 +187,13 @@ def test_changing_a_metric_leaves_the_model():
     assert new == {"model.evaluate"}
 
 
+def test_slices_are_tasks_of_their_own_after_everything_else():
+    new, same = changed_stages(lambda raw: raw.update(slices=["colour"]))
+    assert new == {"model.slices"}
+    assert same == set(counts(compiled()))
+    assert "model.slices" not in counts(compiled(lambda raw: raw.update(slices=["colour"]), final=False))
+
+
 def test_changing_the_splitter_leaves_the_view():
     new, same = changed_stages(lambda raw: raw["splitter"].update(seed=1))
     assert "shapes.features" in same

@@ -155,6 +155,28 @@ def a_run(task="classification", name=str):
         },
         "metrics": {"validation": {"roc_auc": 0.73, name("f1"): None}, "test": {"roc_auc": 0.7312}},
         "evaluation": json.loads(json.dumps(EVALUATIONS[task]).replace('"true"', json.dumps(name("true")))),
+        "slices": {
+            "test": {
+                "whole": 0.73,
+                "compared": 1,
+                "worst": 1,
+                "slices": [
+                    {"column": name("dest"), "slice": name("LAX"), "kind": "value", "rows": 9, "value": 0.5, "differs": None},
+                    {
+                        "column": name("dest"),
+                        "slice": name("missing"),
+                        "kind": "missing",
+                        "rows": 90,
+                        "value": 0.61,
+                        "interval": [0.5, 0.7],
+                        "others": 0.75,
+                        "difference": -0.14,
+                        "difference_interval": [-0.2, -0.1],
+                        "differs": True,
+                    },
+                ],
+            }
+        },
         "importance": [
             {"feature": name("hour"), "mean": 0.05, "std": 0.002},
             {"feature": name("day"), "mean": -0.01, "std": 0.0},
@@ -457,6 +479,13 @@ def test_numbers_read_as_people_write_them(said, words):
 def test_lines_that_follow_from_others_are_left_out_of_the_picture():
     stages = [Stage(label=name) for name in "abc"]
     assert draw(stages, [("a", "b"), ("b", "c"), ("a", "c")], columns=7) == draw(stages, [("a", "b"), ("b", "c")], columns=7)
+
+
+def test_the_worst_slice_is_named_and_what_can_not_be_compared_says_so():
+    text = " ".join(Page(render_run(a_run())).text.split())
+    difference = f"{wording.score(-0.14)} {wording.interval((-0.2, -0.1))}"
+    assert f"The worst is dest missing: 0.610, {difference} from the other rows." in text
+    assert text.count("too little to tell") == 1
 
 
 def test_the_condition_of_the_data_is_told_and_drawn_and_columns_beyond_forty_are_folded_away():

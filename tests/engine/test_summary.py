@@ -28,6 +28,7 @@ KEYS = [
     "exemplars",
     "metrics",
     "evaluation",
+    "slices",
     "tested",
     "importance",
     "lineage",

@@ -238,7 +238,11 @@ def test_an_answer_needs_a_target(task):
 
 def test_groups_need_no_target():
     raw = changed(("problem",), {"task": "clustering"})
-    assert specify({**raw, "model": {"use": "sklearn.KMeans"}}).problem.target is None
+    raw["model"] = {"use": "sklearn.KMeans"}
+    assert specify(raw).problem.target is None
+    with pytest.raises(ConfigError, match="a clustering predicts nothing") as caught:
+        specify({**raw, "slices": ["colour"]})
+    assert caught.value.where == "slices"
 
 
 @pytest.mark.parametrize(
