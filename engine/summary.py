@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.compile import Compiled
 from engine.config.spec import PipelineSpec
-from engine.errors import LevadaError
+from engine.errors import LevadaError, nearest
 from engine.execute import Execution
 from engine.graph import Task
 from engine.ingestion import Ingested
@@ -62,6 +62,7 @@ def summarize(
         "condition": dict(condition) if condition is not None else None,
         "warnings": [
             *judgement.get("warnings", []),
+            *_unknown_costs(compiled.spec, segregation.get("split", [])),
             *ingest_warnings(ingested.values()),
             *_not_assessed(condition),
             *fit.get("findings", []),
@@ -91,6 +92,23 @@ def summarize(
         "bundle": None,  # the file of what can be deployed, and what its gate said: whoever keeps it says so
         "promotion": None,
     }
+
+
+def _unknown_costs(spec: PipelineSpec, split: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a finding for each class that has a cost and no row."""
+    known = {name for entry in split for name in entry.get("classes", {})}
+    named = dict.fromkeys(name for true, line in spec.problem.costs.items() for name in (true, *line))
+    found = [name for name in named if known and name not in known]
+    return [
+        asdict(
+            Finding(
+                "no_such_class",
+                f"problem.costs names the class {name!r}, of which there is no row",
+                f"did you mean {near!r}?" if (near := nearest(name, known)) else f"there are {', '.join(sorted(known)[:12])}",
+            )
+        )
+        for name in found
+    ]
 
 
 def stages(execution: Execution) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from engine.names import Duration, SafeName, Secret, span
 from engine.plugin import (
     Check,
     Columns,
+    Costs,
     DatasetCheck,
     Extractor,
     FittedTransformer,
@@ -45,6 +46,11 @@ class Problem(Spec):
     )
     metric: str | None = Field(default=None, description="The metric that ranks candidates; by default the task's first.")
     goal: float | None = Field(default=None, description="The value of the metric from which on the question is answered.")
+    costs: Costs = Field(
+        default_factory=dict,
+        description="What it costs to predict a class where another is true, by the true and then the predicted class: "
+        "{true: {false: 50}}. What is not named costs 1 where it is wrong, and nothing where it is right. The metric is cost.",
+    )
     features: Columns = Field(default="all", description="The columns of the view that models may see; the target never is.")
 
 
@@ -269,7 +275,7 @@ def specify(raw: Mapping[str, Any]) -> PipelineSpec:
     values["view"] = _view(_mapping(values.get("view"), ("view",)), values["datasets"])
     values["encode"] = _encode(values.get("encode"))
     values["splitter"] = build("splitter", values.get("splitter"), ("splitter",))
-    values["model"] = build("model", values.get("model"), ("model",))
+    values["model"] = build("model", _with_costs(values.get("model"), problem), ("model",))
     values["metrics"] = _metrics(values.get("metrics"), problem)
     spec = validated(PipelineSpec, values, ())
     _check_wiring(spec)
@@ -345,12 +351,14 @@ def _unfitted(node: object, path: Path) -> tuple[Plugin, ...]:
 
 def _metrics(node: object, problem: Problem) -> tuple[Plugin, ...]:
     """Return the metrics to measure, the ranking one first; by default the task's usual ones."""
+    nodes = [_costed(one, problem) for one in _list(node, ("metrics",))]
     listed: dict[Path, Plugin] = {
-        ("metrics", number): metric for number, metric in enumerate(_plugins("metric", node, ("metrics",)))
+        ("metrics", number): metric for number, metric in enumerate(_plugins("metric", nodes, ("metrics",)))
     }
-    usual = [] if listed else [build("metric", name) for name in METRICS[problem.task]]
+    names = [] if listed else [*METRICS[problem.task], *(["cost"] if problem.costs else [])]
+    usual = [build("metric", _costed(name, problem)) for name in names]
     if problem.metric is not None:
-        listed = {("problem", "metric"): build("metric", problem.metric, ("problem", "metric")), **listed}
+        listed = {("problem", "metric"): build("metric", _costed(problem.metric, problem), ("problem", "metric")), **listed}
     for place, metric in listed.items():
         if isinstance(metric, Metric) and problem.task not in metric.tasks:
             raise ConfigError(
@@ -362,6 +370,21 @@ def _metrics(node: object, problem: Problem) -> tuple[Plugin, ...]:
     for metric in (*listed.values(), *usual):
         once.setdefault(type(metric), metric)
     return tuple(once.values())
+
+
+def _costed(node: object, problem: Problem) -> object:
+    """Return the node of a metric: if it is of costs and says none, with those of the problem."""
+    use = node.get("use") if isinstance(node, dict) else node
+    if use != "cost" or not problem.costs:
+        return node
+    return {"costs": problem.costs, **(node if isinstance(node, dict) else {"use": use})}
+
+
+def _with_costs(node: object, problem: Problem) -> object:
+    """Return the node of a model in which every metric that it goes by, and a model within, knows the costs."""
+    if not isinstance(node, dict):
+        return node
+    return {key: _costed(value, problem) if key == "metric" else _with_costs(value, problem) for key, value in node.items()}
 
 
 def _check_wiring(spec: PipelineSpec) -> None:
@@ -397,6 +420,8 @@ def _check_problem(spec: PipelineSpec) -> None:
             where="problem.features",
             hint=f"remove '{spec.problem.target}' from the features",
         )
+    if spec.problem.costs and spec.problem.task != "classification":
+        raise ConfigError("costs are of classes that are taken for others", where="problem.costs", hint="remove them")
     if spec.slices and spec.problem.task == "clustering":
         hint = "remove it: the report shows which rows each cluster has"
         raise ConfigError("a clustering predicts nothing that could be right in some rows only", where="slices", hint=hint)

@@ -25,6 +25,47 @@ class Pr(Record):
     precision: Numbers = ()
 
 
+class Bin(Record):
+    """Rows of about equal probability, ``since`` one to another: the mean, and the share that came true with its interval."""
+
+    mean: float | None = None
+    share: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rows: int = 0
+    since: float | None = Field(default=None, alias="from")
+    to: float | None = None
+
+
+class Reliability(Record):
+    """How far the probabilities of one class can be believed: ``error`` is the expected calibration error."""
+
+    name: Text = Field(default="", alias="class")
+    error: float | None = None
+    brier: float | None = None
+    bins: tuple[Bin, ...] = ()
+
+
+class Thresholds(Record):
+    """What would be if rows were said to be of a class from each rating ``at`` on; ``used`` is where predictions were cut."""
+
+    name: Text = Field(default="", alias="class")
+    rating: str = ""
+    used: float | None = None
+    at: Numbers = ()
+    precision: Numbers = ()
+    recall: Numbers = ()
+    f1: Numbers = ()
+    positive: Numbers = ()
+    cost: Numbers = ()
+
+    @property
+    def cheapest(self) -> int | None:
+        """The place of the threshold at which errors cost least."""
+        known = [(cost, place) for place, cost in enumerate(self.cost[: len(self.at)]) if cost is not None]
+        return min(known)[1] if known else None
+
+
 class Histogram(Record):
     """Counts between edges; there is one edge more than there are counts."""
 
@@ -70,11 +111,14 @@ class Evaluation(Record):
     ``intervals`` are of 95 %, by metric.
     """
 
+    rows: int = 0
     intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
     classes: tuple[Text, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     roc: tuple[Roc, ...] = ()
     pr: tuple[Pr, ...] = ()
+    calibration: tuple[Reliability, ...] = ()
+    thresholds: Thresholds = Thresholds()
     residuals: Histogram = Histogram()
     scatter: Scatter = Scatter()
     clusters: tuple[Cluster, ...] = ()

@@ -26,6 +26,28 @@ CURVES = {
     "confusion": [[50, 3], [4, 20]],
     "roc": [{"class": "true", "fpr": [0, 0.2, 1], "tpr": [0, 0.7, 1]}],
     "pr": [{"class": "true", "recall": [1, 0.5, 0], "precision": [0.2, 0.6, None]}],
+    "calibration": [
+        {
+            "class": "true",
+            "error": 0.1,
+            "brier": 0.2,
+            "bins": [
+                {"mean": 0.1, "share": 0.2, "low": 0.1, "high": 0.4, "rows": 9, "from": 0, "to": 0.2},
+                {"mean": 0.7, "share": 0.6, "low": 0.4, "high": 0.8, "rows": 9, "from": 0.3, "to": 1},
+            ],
+        }
+    ],
+    "thresholds": {
+        "class": "true",
+        "rating": "probability",
+        "used": 0.5,
+        "at": [0.1, 0.9],
+        "precision": [0.3, None],
+        "recall": [1, 0],
+        "f1": [0.4, 0],
+        "positive": [1, 0],
+        "cost": [2, 1.5],
+    },
 }
 EVALUATIONS = {
     "classification": {"test": CURVES, "validation": CURVES},
@@ -46,7 +68,7 @@ EVALUATIONS = {
     },
 }
 FIGURES = {
-    "classification": {"roc", "pr", "importance"},
+    "classification": {"roc", "pr", "calibration", "thresholds", "costs", "importance"},
     "regression": {"residuals", "scatter", "importance"},
     "clustering": {"clusters", "labels", "importance"},
 }

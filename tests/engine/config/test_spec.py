@@ -296,6 +296,19 @@ def test_the_ranking_metric_is_the_first_and_each_is_measured_once(metric, metri
     assert name_of(type(spec.metric)) == found[0]
 
 
+def test_costs_of_the_problem_are_those_of_every_metric_that_says_none():
+    costs = {"a": {"b": 5.0}}
+    raw = changed(("problem", "costs"), costs)
+    raw["model"] = {"use": "thresholded", "model": "sklearn.GaussianNB", "metric": "cost"}
+    spec = specify(raw)
+    assert (name_of(type(spec.metrics[-1])), spec.metrics[-1].costs, spec.model.metric.costs) == ("cost", costs, costs)
+    own = {"use": "cost", "costs": {"b": {"a": 2.0}}}
+    assert specify({**raw, "metrics": [own]}).metrics[-1].costs == own["costs"]
+    with pytest.raises(ConfigError, match="costs are of classes") as caught:
+        specify({**changed(("problem",), {"task": "regression", "target": "x", "costs": costs}), "model": "sklearn.Ridge"})
+    assert caught.value.where == "problem.costs"
+
+
 @pytest.mark.parametrize("task", METRICS)
 def test_the_usual_metrics_of_a_task_measure_it(task):
     assert all(task in find("metric", name).tasks for name in METRICS[task])
