@@ -80,6 +80,16 @@ class Scatter(Record):
     prediction: Numbers = ()
 
 
+class Along(Record):
+    """Rows of about equal prediction: what their residuals are on average, with the interval of 95 % of that mean."""
+
+    prediction: float | None = None
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rows: int = 0
+
+
 class Cluster(Record):
     """A group that was found; ``labels`` counts its rows by the target, which the model did not see."""
 
@@ -108,7 +118,7 @@ class Projection(Record):
 class Evaluation(Record):
     """How the model did on one part. In ``confusion``, a row is a true class and a column a predicted one.
 
-    ``intervals`` are of 95 %, by metric.
+    ``intervals`` are of 95 %, by metric; ``off_by`` are shares of the rows with the absolute error that they do not exceed.
     """
 
     rows: int = 0
@@ -121,6 +131,8 @@ class Evaluation(Record):
     thresholds: Thresholds = Thresholds()
     residuals: Histogram = Histogram()
     scatter: Scatter = Scatter()
+    along: tuple[Along, ...] = ()
+    off_by: tuple[tuple[float, float | None], ...] = ()
     clusters: tuple[Cluster, ...] = ()
     projection: Projection = Projection()
 

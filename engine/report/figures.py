@@ -32,6 +32,8 @@ def of_run(
         figures["residuals"] = _residuals(shown)
     if shown.scatter.truth:
         figures["scatter"] = _scatter(shown)
+    if shown.along:
+        figures["along"] = _along(shown)
     at = shown.projection
     if 0 < len(at.x) == len(at.y) == len(at.cluster):
         figures["clusters"] = _projection(at, [colours.groups[group] for group in at.cluster])
@@ -86,6 +88,32 @@ def _scatter(shown: Evaluation) -> figure:
         plot.line([min(known), max(known)], [min(known), max(known)], color=INK, line_dash=[2, 3])
     source = ColumnDataSource({"x": truth, "y": predicted})
     plot.scatter("x", "y", source=source, size=5, color=PALETTE[0], line_color=None, fill_alpha=_alpha(len(truth)))
+    return plot
+
+
+def _along(shown: Evaluation) -> figure:
+    truth, predicted = thin(_DOTS, floats(shown.scatter.truth), floats(shown.scatter.prediction))
+    tooltips = [("prediction", "@x{0,0.[000]}"), ("truth minus prediction", "@y{0,0.[000]}"), ("", "@name")]
+    plot = canvas("prediction", "truth minus prediction", tooltips)
+    each = {"x": predicted, "y": [one - other for one, other in zip(truth, predicted, strict=True)], "name": [""] * len(truth)}
+    plot.scatter("x", "y", source=ColumnDataSource(each), size=4, color=FAINT, line_color=None, fill_alpha=_alpha(len(truth)))
+    x = [finite(one.prediction) for one in shown.along]
+    known = [number for number in [*predicted, *x] if math.isfinite(number)]
+    if known:
+        plot.line([min(known), max(known)], [0, 0], color=INK, line_dash=[2, 3])
+    means = ColumnDataSource(
+        {
+            "x": x,
+            "y": [finite(one.mean) for one in shown.along],
+            "low": [finite(one.low) for one in shown.along],
+            "high": [finite(one.high) for one in shown.along],
+            "name": [f"mean of {one.rows:,} rows" for one in shown.along],
+        }
+    )
+    plot.line("x", "y", source=means, color=PALETTE[1], line_width=2)
+    whisker = Whisker(source=means, base="x", lower="low", upper="high", line_color=PALETTE[1])
+    whisker.upper_head = whisker.lower_head = TeeHead(size=4, line_color=PALETTE[1])
+    plot.add_layout(whisker)
     return plot
 
 

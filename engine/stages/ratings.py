@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.stages.curves import in_bins
+
 _BINS = 10
 _STEPS = 60  # thresholds evenly over the ratings, and as many again over the rows
 _DIGITS = 6
@@ -37,8 +39,7 @@ def calibration(truth: pl.Series, prediction: pl.DataFrame) -> list[dict[str, An
 
 def _reliability(positive: NDArray[np.bool_], chance: NDArray[np.float64]) -> dict[str, Any]:
     table = pl.DataFrame({"chance": chance, "positive": positive})
-    place = (pl.col("chance").rank("min").cast(pl.Int64) - 1) * _BINS // pl.len()
-    bins = table.group_by(place.alias("bin")).agg(
+    bins = table.group_by(in_bins("chance", _BINS).alias("bin")).agg(
         pl.mean("chance").alias("mean"),
         pl.mean("positive").alias("share"),
         pl.len().alias("rows"),

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.stages.curves import in_bins
 
 LEVELS = 20  # values of a column that are told apart
 RANGES = 4
@@ -70,7 +71,7 @@ def _levels(column: pl.Series, *, in_order: bool) -> list[Slice]:
 def _ranges(column: pl.Series) -> list[Slice]:
     places = np.flatnonzero(column.is_not_null().to_numpy())
     known = column.drop_nulls()
-    number = ((known.rank("min").to_numpy().astype(np.int64) - 1) * RANGES) // len(known)  # equal values stay together
+    number = known.to_frame("value").select(in_bins("value", RANGES)).to_series().to_numpy()
     found = []
     for at in np.unique(number):
         own = known.filter(number == at)
