@@ -70,6 +70,7 @@ def summarize(
         "features": {"version": version, **_features(compiled, execution)},
         "fit": fit.get("facts", {}),
         "exemplars": (compiled.exemplars and _data(execution, compiled.exemplars)) or [],
+        "stability": _stability(compiled, execution),
         "metrics": metrics,
         "evaluation": evaluation,
         "slices": {part: found for part, key in compiled.slices.items() if (found := _data(execution, key)) is not None},
@@ -91,6 +92,29 @@ def summarize(
         ],
         "bundle": None,  # the file of what can be deployed, and what its gate said: whoever keeps it says so
         "promotion": None,
+    }
+
+
+def _stability(compiled: Compiled, execution: Execution) -> dict[str, Any] | None:
+    """Return how alike refits of a clustering were to it, and each cluster to its like; None where there were none."""
+    found = [data for key in compiled.refits if (data := _data(execution, key)) is not None]
+    if not found:
+        return None
+    alike: dict[str, list[float]] = {}
+    for one in found:
+        for cluster, value in one["jaccard"].items():
+            alike.setdefault(cluster, []).append(value)
+    rand = [one["adjusted_rand"] for one in found]
+    counts = [one["clusters"] for one in found]
+    return {
+        "refits": len(found),
+        "adjusted_rand": round(sum(rand) / len(rand), 6),
+        "range": [min(rand), max(rand)],
+        "clusters": [min(counts), max(counts)],
+        "jaccard": [
+            {"cluster": int(cluster), "mean": round(sum(values) / len(values), 6)}
+            for cluster, values in sorted(alike.items(), key=lambda pair: int(pair[0]))
+        ],
     }
 
 

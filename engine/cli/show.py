@@ -54,7 +54,7 @@ def show_run(summary: Mapping[str, Any], report: Path, started: float = STARTED)
     _failures(console, summary)
     if summary["metrics"]:
         console.print(_metrics(summary["evaluation"]))
-    _slices(console, summary["slices"].get(summary["question"]["part"]), summary["question"])
+    _looked_into(console, summary)
     _answer(console, summary["question"])
     if summary["promotion"] is not None:
         console.print(Text(f"promote  {summary['promotion']['message']}"))
@@ -99,6 +99,7 @@ def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
         console.print(Text(f"not begun, or not ended, when no more was to be done: trials {', '.join(not_begun)}"))
     if summary["best"] is not None:
         _comparison(console, summary["comparison"])
+        _looked_into(console, summary["run"])
         _answer(console, summary["question"])
         console.print(Text(f"best     {summary['command']}"))
     console.print(Text(f"report   {_short(report)}"))
@@ -187,6 +188,26 @@ def _answer(console: Console, question: Mapping[str, Any]) -> None:
         console.print(Text(f"{text}: the goal of {question['goal']:g} is reached", style="bold green"))
     else:
         console.print(Text(f"{text}: the goal of {question['goal']:g} is not reached", style="bold yellow"))
+
+
+def _looked_into(console: Console, summary: Mapping[str, Any]) -> None:
+    """Print what was found out of a chosen model beyond its metrics, where that was asked for."""
+    _stability(console, summary["stability"])
+    _slices(console, summary["slices"].get(summary["question"]["part"]), summary["question"])
+
+
+def _stability(console: Console, found: Mapping[str, Any] | None) -> None:
+    """Print whether a clustering came to the same groups when it was fitted again."""
+    if found is None:
+        return
+    low, high = found["range"]
+    said = f"adjusted Rand {found['adjusted_rand']:.4f}, {low:.4f} to {high:.4f}, over {found['refits']} refits on 80 % of rows"
+    lost = [str(one["cluster"]) for one in found["jaccard"] if one["mean"] < _DISSOLVED]
+    told = f"; clusters that dissolve: {', '.join(lost)}" if lost else "; every cluster holds"
+    console.print(Text("stable   ", style="cyan") + Text(said + told))
+
+
+_DISSOLVED = 0.6  # mean Jaccard coefficient below which a cluster should not be trusted, after Hennig (2007)
 
 
 def _slices(console: Console, found: Mapping[str, Any] | None, question: Mapping[str, Any]) -> None:

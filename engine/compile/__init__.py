@@ -53,6 +53,7 @@ class Compiled:
     importance: str | None
     exemplars: str | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
+    refits: tuple[str, ...] = ()
 
     @property
     def ranking(self) -> str:
@@ -75,8 +76,8 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
     """Return the graph of a pipeline.
 
     A partition is a task that nobody performs: its outcome is given, by whoever ingested it. ``final`` adds what is only
-    done for a chosen model: the test part, the importance of features, the exemplars of clusters, slices, a look at the rows
-    of all parts for what is doubtful. A trial of a sweep goes without.
+    done for a chosen model: the test part, the importance of features, the exemplars and the stability of clusters, slices,
+    a look at the rows of all parts for what is doubtful. A trial of a sweep goes without.
     """
     builder = _Builder(spec, contents)
     for name in used(spec):
@@ -92,6 +93,7 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
     importance = builder.importance(model, encoded) if final and spec.problem.task != "clustering" else None
     exemplars = builder.exemplars(model, view, parts) if final and spec.problem.task == "clustering" else None
     slices = builder.slices(evaluation, view, encoded) if final and spec.slices else {}
+    refits = builder.refits(model, encoded) if final else ()
     graph = Graph(builder.tasks)
     return Compiled(
         spec=spec,
@@ -107,6 +109,7 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
         importance=importance,
         exemplars=exemplars,
         slices=slices,
+        refits=refits,
     )
 
 
@@ -203,6 +206,14 @@ class _Builder(Builder):
             )
             for part in wanted
         }
+
+    def refits(self, model: str, encoded: Sequence[str]) -> tuple[str, ...]:
+        """Add fits on some of the rows, each by itself: more of them leave those that there were."""
+        params = {"model": describe(self.spec.model)}
+        return tuple(
+            self.add("refit", {**params, "number": number}, [model, *encoded], "model.refit", plugins=[self.spec.model])
+            for number in range(self.spec.stability or 0)
+        )
 
     def slices(self, evaluation: Mapping[str, str], view: Sequence[str], encoded: Sequence[str]) -> dict[str, str]:
         params = {"metric": describe(self.spec.metric), "columns": list(dict.fromkeys(self.spec.slices))}

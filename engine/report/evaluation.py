@@ -106,6 +106,34 @@ class Exemplar(Record):
     values: dict[Text, Text] = Field(default_factory=dict)
 
 
+class Alike(Record):
+    """A group, and the mean Jaccard coefficient of its rows and those of its like in each refit: 1 is the same rows."""
+
+    cluster: int
+    mean: float | None = None
+
+    @property
+    def word(self) -> str:
+        """What the coefficient means, after Hennig (2007): below 0.6 a group should not be trusted."""
+        if self.mean is None:
+            return ""
+        return "stable" if self.mean >= 0.75 else "doubtful" if self.mean >= 0.6 else "dissolves"
+
+
+class Stability(Record):
+    """How alike a clustering and its refits on some of the rows were: adjusted Rand index, its range, numbers of groups."""
+
+    refits: int = 0
+    adjusted_rand: float | None = None
+    range: tuple[float, float] | None = None
+    clusters: tuple[int, int] | None = None
+    jaccard: tuple[Alike, ...] = ()
+
+    def of(self, cluster: int) -> Alike | None:
+        """Return what is known of a group."""
+        return next((one for one in self.jaccard if one.cluster == cluster), None)
+
+
 class Projection(Record):
     """Rows in the plane; ``label`` is empty where there is no target, a label where a row has none."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from engine.report.condition import Condition
-from engine.report.evaluation import Evaluation, Exemplar, Importance
+from engine.report.evaluation import Evaluation, Exemplar, Importance, Stability
 from engine.report.record import Present, Record, Text
 from engine.report.slices import Slices
 from engine.report.wording import measured
@@ -188,6 +188,7 @@ class Run(Record):
     importance: tuple[Importance, ...] = ()
     fit: dict[str, str | int | float | bool] = Field(default_factory=dict)
     exemplars: tuple[Exemplar, ...] = ()
+    stability: Stability = Stability()
     lineage: Lineage = Lineage()
     failures: tuple[Failure, ...] = ()
 

@@ -205,6 +205,13 @@ def a_run(task="classification", name=str):
             {"feature": name("hour"), "mean": 0.05, "std": 0.002},
             {"feature": name("day"), "mean": -0.01, "std": 0.0},
         ],
+        "stability": {
+            "refits": 5,
+            "adjusted_rand": 0.8,
+            "range": [0.7, 0.9],
+            "clusters": [2, 3],
+            "jaccard": [{"cluster": -1, "mean": None}, {"cluster": 0, "mean": 0.5}],
+        },
         "lineage": {
             "batches": [{**BATCH, "sources": [name(f"2013-0{month}.csv") for month in range(1, 6)]}],
             "versions": {name("levada"): name("0.1.0")},
@@ -504,6 +511,12 @@ def test_numbers_read_as_people_write_them(said, words):
 def test_lines_that_follow_from_others_are_left_out_of_the_picture():
     stages = [Stage(label=name) for name in "abc"]
     assert draw(stages, [("a", "b"), ("b", "c"), ("a", "c")], columns=7) == draw(stages, [("a", "b"), ("b", "c")], columns=7)
+
+
+def test_a_group_that_dissolves_when_it_is_fitted_again_is_told():
+    text = " ".join(Page(render_run(a_run("clustering"))).text.split())
+    assert "Fitted again 5 times, each time on 80 of 100 rows, with 2 to 3 groups" in text
+    assert "0.500dissolves" in text.replace(" ", "")
 
 
 def test_the_worst_slice_is_named_and_what_can_not_be_compared_says_so():

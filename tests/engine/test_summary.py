@@ -26,6 +26,7 @@ KEYS = [
     "features",
     "fit",
     "exemplars",
+    "stability",
     "metrics",
     "evaluation",
     "slices",

@@ -243,6 +243,9 @@ def test_groups_need_no_target():
     with pytest.raises(ConfigError, match="a clustering predicts nothing") as caught:
         specify({**raw, "slices": ["colour"]})
     assert caught.value.where == "slices"
+    assert specify({**raw, "stability": 2}).stability == 2
+    with pytest.raises(ConfigError, match="measured for clusterings"):
+        specify({**RAW, "stability": 2})
 
 
 @pytest.mark.parametrize(
