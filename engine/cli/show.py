@@ -248,7 +248,7 @@ def _ranking(summary: Mapping[str, Any]) -> Table:
         took = ["known" if entry[key] is None else f"{entry[key]:.2f}" for key in ("fit_seconds", "predict_seconds")]
         style = "bold" if entry["number"] == summary["best"] else None
         told = " ".join([*entry["overrides"], *(["(the baseline)"] if entry["baseline"] else [])])
-        table.add_row(str(place), str(entry["number"]), told, *shown, *took, size(entry["model_bytes"] or 0), style=style)
+        table.add_row(str(place), str(entry["number"]), Text(told), *shown, *took, size(entry["model_bytes"] or 0), style=style)
     return table
 
 
@@ -289,7 +289,7 @@ def show_plugin(found: Mapping[str, Any], *, as_json: bool) -> None:
     console.print(Text(found["description"]))
     table = table_of("parameter", "type", "default", "meaning")
     for parameter in found["parameters"]:
-        table.add_row(*(str(parameter[key]) for key in ("name", "type", "default", "description")))
+        table.add_row(*(Text(str(parameter[key])) for key in ("name", "type", "default", "description")))
     if found["parameters"]:
         console.print(table)
 
@@ -301,7 +301,9 @@ def show_runs(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         return
     table = table_of("run", "pipeline", "status", "started", "seconds", "answer", "overrides")
     for run in found:
-        table.add_row(*(str(run[key]) for key in ("id", "pipeline", "status", "started", "seconds", "answer", "overrides")))
+        table.add_row(
+            *(Text(str(run[key])) for key in ("id", "pipeline", "status", "started", "seconds", "answer", "overrides"))
+        )
     console_of().print(table if found else Text("no runs yet"))
 
 
