@@ -78,9 +78,16 @@ def _ratings(
     """Return what is drawn of probabilities and scores; a model that chose its threshold says so among its facts."""
     threshold = fitted.data()["fit"]["facts"].get("threshold")
     costs = next((metric for metric in metrics if name_of(type(metric)) == "cost"), None)
-    cost = None if costs is None else lambda said: score(costs, truth, said, features)
+
+    def cost(true: str, told: str) -> float | None:
+        """Return what one row costs: a mean over rows is made of those."""
+        assert costs is not None
+        return score(costs, pl.Series([true]), pl.DataFrame({"prediction": [told]}), features.head(1))
+
     with explained("the curves of probabilities can not be computed"):
         return {
             "calibration": ratings.calibration(truth, prediction),
-            "thresholds": ratings.thresholds(truth, prediction, [] if threshold is None else [threshold], cost),
+            "thresholds": ratings.thresholds(
+                truth, prediction, [] if threshold is None else [threshold], cost if costs else None
+            ),
         }

@@ -64,43 +64,52 @@ def _wilson(share: float, rows: int) -> dict[str, float]:
 
 
 def thresholds(
-    truth: pl.Series, prediction: pl.DataFrame, said: Sequence[float], cost: Callable[[pl.DataFrame], float | None] | None
+    truth: pl.Series, prediction: pl.DataFrame, said: Sequence[float], cost: Callable[[str, str], float | None] | None
 ) -> dict[str, Any] | None:
     """Return what each threshold would do, for two classes that are rated: rows from it on are said to be positive.
 
     ``at`` are the thresholds; ``precision`` (None where nothing is said positive), ``recall``, ``f1`` and ``positive``, the
-    share that is said positive, are lists beside it, and so is ``cost`` where there is one: it is given predictions. ``used``
-    is the threshold that the predictions were made with: the first of ``said`` and the middle that agrees with them, else
-    the least rating of a positive; None where ratings and predictions are not a matter of a threshold.
+    share that is said positive, are lists beside it, and so is ``cost``, the mean of a row, where a true and a predicted class
+    have one. ``used`` is the threshold that the predictions were made with: the first of ``said`` and the middle that agrees
+    with them, else the least rating of a positive; None where ratings and predictions are not a matter of a threshold.
     """
     kind = next((kind for kind in ("probability", "score") if len(_rated(prediction, kind)) == 2), None)
     if kind is None or truth.n_unique() < 2:
         return None
     negative, positive = sorted(_rated(prediction, kind))
+    if not (truth == positive).any():
+        return None
     rating = prediction[f"{kind}:{positive}"].to_numpy()
     even = np.linspace(rating.min(), rating.max(), _STEPS)
     at = np.unique(np.concatenate([even, np.quantile(rating, np.linspace(0, 1, _STEPS), method="nearest")]))
-    is_true = (truth == positive).to_numpy()
-    order = np.argsort(rating)
-    first = np.searchsorted(rating[order], at)  # rows from there on are said positive
-    right = is_true.sum() - np.concatenate([[0], np.cumsum(is_true[order])])[first]
-    told = len(rating) - first
+    above = {name: _from_on(rating[(truth == name).to_numpy()], at) for name in truth.unique(maintain_order=True)}
+    right, told = above[positive], np.sum(list(above.values()), axis=0)
+    count = int((truth == positive).sum())
     precision = np.divide(right, told, out=np.full(len(at), np.nan), where=told > 0)
-    used = _used(rating, (prediction["prediction"] == positive).to_numpy(), [*said, 0.5 if kind == "probability" else 0.0])
     found = {
         "class": positive,
         "rating": kind,
-        "used": used,
+        "used": _used(
+            rating, (prediction["prediction"] == positive).to_numpy(), [*said, 0.5 if kind == "probability" else 0.0]
+        ),
         "at": _plain(at),
         "precision": _plain(precision),
-        "recall": _plain(right / is_true.sum()),
-        "f1": _plain(2 * right / (told + is_true.sum())),
+        "recall": _plain(right / count),
+        "f1": _plain(2 * right / (told + count)),
         "positive": _plain(told / len(rating)),
     }
     if cost is not None:
-        cut = (np.where(rating >= threshold, positive, negative) for threshold in at)
-        costs = [cost(prediction.with_columns(pl.Series("prediction", one, dtype=pl.String))) for one in cut]
-        found["cost"] = _plain(np.array(costs, dtype=float))
+        paid = np.zeros(len(at))
+        for name, more in above.items():
+            if_positive, if_negative = cost(name, positive) or 0.0, cost(name, negative) or 0.0
+            paid += more * if_positive + ((truth == name).sum() - more) * if_negative
+        found["cost"] = _plain(paid / len(truth))
+    return found
+
+
+def _from_on(rating: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return how many of some ratings each threshold says positive."""
+    found: NDArray[np.int64] = len(rating) - np.searchsorted(np.sort(rating), at)
     return found
 
 

@@ -47,7 +47,7 @@ def slices_of(column: pl.Series) -> list[Slice]:
         )
     if column.dtype.is_float():
         column = column.fill_nan(None)
-    found = _ranges(column) if ordered and column.n_unique() > LEVELS + 1 else _levels(column, in_order=ordered)
+    found = _ranges(column) if ordered and column.drop_nulls().n_unique() > LEVELS else _levels(column, in_order=ordered)
     missing = np.flatnonzero(column.is_null().to_numpy())
     return [*found, Slice(column.name, "missing", "missing", missing)] if len(missing) else found
 
@@ -57,15 +57,15 @@ def _levels(column: pl.Series, *, in_order: bool) -> list[Slice]:
     groups = table.group_by("value").agg("place", pl.len().alias("rows"))
     by = pl.col("value") if column.dtype not in (pl.Categorical, pl.Enum) else pl.col("value").cast(pl.String)
     groups = groups.sort(by if in_order else -pl.col("rows").cast(pl.Int64), by)
-    told = [
+    rest = groups[LEVELS:] if groups.height > LEVELS + 1 else groups.clear()
+    told = groups[: groups.height - rest.height]
+    found = [
         Slice(column.name, name, "value", places.to_numpy())
-        for name, places in zip(groups["value"].cast(pl.String), groups["place"], strict=True)
+        for name, places in zip(told["value"].cast(pl.String), told["place"], strict=True)
     ]
-    rest = told[LEVELS:]
-    if len(rest) < 2:
-        return told
-    others = np.sort(np.concatenate([one.places for one in rest]))
-    return [*told[:LEVELS], Slice(column.name, f"{len(rest):,} others", "others", others)]
+    if rest.is_empty():
+        return found
+    return [*found, Slice(column.name, f"{rest.height:,} others", "others", rest["place"].explode().sort().to_numpy())]
 
 
 def _ranges(column: pl.Series) -> list[Slice]:

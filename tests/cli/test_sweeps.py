@@ -79,7 +79,9 @@ def test_the_dummy_joins_a_sweep_as_the_baseline_unless_told_not_to(
     assert levada(["-m", "pipeline=trips", *alone, "hydra.sweep.dir=less"]) == 0
     printed = capsys.readouterr().out
     assert "slices=[late]" in next(line for line in printed.splitlines() if line.startswith("1 "))
-    assert re.search(r"^slices +none of \d+ that were compared|^slices +none has the 30 rows|^slices +the worst is", printed, re.M)
+    assert re.search(
+        r"^slices +none of \d+ that were compared|^slices +none has the 30 rows|^slices +the worst is", printed, re.MULTILINE
+    )
     assert [one["number"] for one in read(inside.folder / "less" / "summary.json")["trials"]] == [0]
 
 

@@ -180,3 +180,11 @@ def test_a_metric_says_which_way_is_better(name: str) -> None:
         "davies_bouldin",
     }
     assert metric.greater_is_better == (name not in smaller)
+
+
+def test_rows_that_lack_a_class_which_the_model_scores_are_still_of_several_classes() -> None:
+    """As in a slice of the rows: of three classes the mean is taken, though two are there."""
+    truth, said = pl.Series(["a", "b", "b"]), ["a", "b", "a"]
+    scored = pl.DataFrame({"prediction": said, "score:a": [1.0, 0.0, 1.0], "score:b": [0.0, 1.0, 0.0], "score:c": [0.0] * 3})
+    assert score("recall", truth, scored) == pytest.approx(0.75)
+    assert score("recall", truth, scored.drop("score:c")) == pytest.approx(0.5)

@@ -69,6 +69,10 @@ def test_a_run_says_what_errors_cost_at_each_threshold_and_which_class_is_not_th
     missed = pl.when(pl.col("__target__") == "a").then(5).otherwise(1)
     paid = rows.select(missed * (pl.col("__target__") != pl.col("prediction")))
     assert run.metrics["test"]["cost"] == pytest.approx(paid.to_series().mean())
+    at = len(found["thresholds"]["at"]) // 2
+    said = rows["probability:b"] >= found["thresholds"]["at"][at]
+    then = rows.select(missed * ((pl.col("__target__") == "b") != said)).to_series().mean()
+    assert found["thresholds"]["cost"][at] == pytest.approx(then, abs=1e-6)
     assert found["intervals"]["cost"][0] <= run.metrics["test"]["cost"]
     assert len(found["thresholds"]["cost"]) == len(found["thresholds"]["at"])
     (warning,) = [one for one in run.summary["warnings"] if one["code"] == "no_such_class"]
