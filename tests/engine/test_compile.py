@@ -183,8 +183,9 @@ def test_changing_the_model_leaves_everything_before_it():
 
 
 def test_changing_a_metric_leaves_the_model():
-    new, _ = changed_stages(lambda raw: raw.update(metrics=["f1"]))
-    assert new == {"model.evaluate"}
+    for change in ({"metrics": ["f1"]}, {"problem": {**RAW["problem"], "costs": {"a": {"b": 5}}}}):
+        new, _ = changed_stages(lambda raw, change=change: raw.update(change))
+        assert new == {"model.evaluate"}
 
 
 def test_slices_are_tasks_of_their_own_after_everything_else():
