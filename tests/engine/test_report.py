@@ -15,65 +15,13 @@ from engine.report import colours, render_run, render_sweep, wording
 from engine.report.evaluation import Cluster, Evaluation
 from engine.report.picture import draw
 from engine.report.summary import Run, Stage
+from tests.engine.evaluations import EVALUATIONS, FIGURES, STABILITY, slices
 
 HOSTILE = "</script><script>alert(1)</script><img src=https://x/a onerror=alert(2)>\"'&{{ 7*7 }}$$x$$"
 LABELS = ["flights.ingest", "flights.prepare", "view", "segregate", "encode", "estimate", "evaluate"]
 STAGES = [{"label": name, "tasks": 3, "ran": 1, "reused": 2, "rows": 10, "bytes": 5_461_234, "seconds": 0.5} for name in LABELS]
 EDGES = [*map(list, pairwise(LABELS)), ["segregate", "evaluate"], ["view", "encode"]]
 BATCH = {"dataset": "flights", "id": "0192", "sequence": 1, "rows": 10, "partitions": 3, "created": "2026-11-24T13:00:00+00:00"}
-CURVES = {
-    "classes": ["false", "true"],
-    "confusion": [[50, 3], [4, 20]],
-    "roc": [{"class": "true", "fpr": [0, 0.2, 1], "tpr": [0, 0.7, 1]}],
-    "pr": [{"class": "true", "recall": [1, 0.5, 0], "precision": [0.2, 0.6, None]}],
-    "calibration": [
-        {
-            "class": "true",
-            "error": 0.1,
-            "brier": 0.2,
-            "bins": [
-                {"mean": 0.1, "share": 0.2, "low": 0.1, "high": 0.4, "rows": 9, "from": 0, "to": 0.2},
-                {"mean": 0.7, "share": 0.6, "low": 0.4, "high": 0.8, "rows": 9, "from": 0.3, "to": 1},
-            ],
-        }
-    ],
-    "thresholds": {
-        "class": "true",
-        "rating": "probability",
-        "used": 0.5,
-        "at": [0.1, 0.9],
-        "precision": [0.3, None],
-        "recall": [1, 0],
-        "f1": [0.4, 0],
-        "positive": [1, 0],
-        "cost": [2, 1.5],
-    },
-}
-EVALUATIONS = {
-    "classification": {"test": CURVES, "validation": CURVES},
-    "regression": {
-        "test": {
-            "residuals": {"edges": [-1, 0, 1], "counts": [4, 6]},
-            "scatter": {"truth": [1, 2, None], "prediction": [1.5, float("inf"), 3]},
-            "along": [{"prediction": 2, "mean": 0.5, "low": -1, "high": 2, "rows": 3}],
-            "off_by": [[0.5, 0.4], [0.9, None]],
-        }
-    },
-    "clustering": {
-        "test": {
-            "clusters": [
-                {"cluster": -1, "rows": 2, "labels": {}},
-                {"cluster": 0, "rows": 3, "labels": {"Adelie": 2, "Gentoo": 1}},
-            ],
-            "projection": {"x": [0, 1, 2], "y": [1, 0, 2], "cluster": [-1, 0, 0], "label": ["Adelie", None, "Gentoo"]},
-        }
-    },
-}
-FIGURES = {
-    "classification": {"roc", "pr", "calibration", "thresholds", "costs", "importance"},
-    "regression": {"residuals", "scatter", "along", "importance"},
-    "clustering": {"clusters", "labels", "importance"},
-}
 REQUIRED = {"id", "pipeline", "status", "label", "name", "part", "cluster", "feature", "column", "check", "number"}
 MINIMAL = {"id": "1", "pipeline": "flights", "status": "interrupted"}
 
@@ -179,39 +127,12 @@ def a_run(task="classification", name=str):
         },
         "metrics": {"validation": {"roc_auc": 0.73, name("f1"): None}, "test": {"roc_auc": 0.7312}},
         "evaluation": json.loads(json.dumps(EVALUATIONS[task]).replace('"true"', json.dumps(name("true")))),
-        "slices": {
-            "test": {
-                "whole": 0.73,
-                "compared": 1,
-                "worst": 1,
-                "slices": [
-                    {"column": name("dest"), "slice": name("LAX"), "kind": "value", "rows": 9, "value": 0.5, "differs": None},
-                    {
-                        "column": name("dest"),
-                        "slice": name("missing"),
-                        "kind": "missing",
-                        "rows": 90,
-                        "value": 0.61,
-                        "interval": [0.5, 0.7],
-                        "others": 0.75,
-                        "difference": -0.14,
-                        "difference_interval": [-0.2, -0.1],
-                        "differs": True,
-                    },
-                ],
-            }
-        },
+        "slices": slices(name),
         "importance": [
             {"feature": name("hour"), "mean": 0.05, "std": 0.002},
             {"feature": name("day"), "mean": -0.01, "std": 0.0},
         ],
-        "stability": {
-            "refits": 5,
-            "adjusted_rand": 0.8,
-            "range": [0.7, 0.9],
-            "clusters": [2, 3],
-            "jaccard": [{"cluster": -1, "mean": None}, {"cluster": 0, "mean": 0.5}],
-        },
+        "stability": STABILITY,
         "lineage": {
             "batches": [{**BATCH, "sources": [name(f"2013-0{month}.csv") for month in range(1, 6)]}],
             "versions": {name("levada"): name("0.1.0")},
