@@ -62,6 +62,7 @@ def _check_view(spec: PipelineSpec, view: pl.LazyFrame) -> None:
         _require([problem.target], names, ("problem", "target"), "in the view")
     if not isinstance(problem.features, str):
         _require(problem.features, names, ("problem", "features"), "in the view")
+    _require(spec.slices, names, ("slices",), "in the view")
     _require(list(spec.view.describe), names, ("view", "describe"), "in the view")
     try:
         needed = spec.splitter.needs(roles_of(spec))

@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.compile import Compiled
 from engine.config.spec import PipelineSpec
-from engine.errors import LevadaError
+from engine.errors import LevadaError, nearest
 from engine.execute import Execution
 from engine.graph import Task
 from engine.ingestion import Ingested
@@ -63,6 +63,7 @@ def summarize(
         "condition": dict(condition) if condition is not None else None,
         "warnings": [
             *judgement.get("warnings", []),
+            *_unknown_costs(compiled.spec, segregation.get("split", [])),
             *ingest_warnings(ingested.values()),
             *_not_assessed(condition),
             *fit.get("findings", []),
@@ -70,8 +71,10 @@ def summarize(
         "features": {"version": version, **_features(compiled, execution)},
         "fit": fit.get("facts", {}),
         "exemplars": (compiled.exemplars and _data(execution, compiled.exemplars)) or [],
+        "stability": _stability(compiled, execution),
         "metrics": metrics,
         "evaluation": evaluation,
+        "slices": {part: found for part, key in compiled.slices.items() if (found := _data(execution, key)) is not None},
         "tested": "test" in evaluation,
         "importance": (compiled.importance and _data(execution, compiled.importance)) or [],
         "lineage": {
@@ -91,6 +94,46 @@ def summarize(
         "bundle": None,  # the file of what can be deployed, and what its gate said: whoever keeps it says so
         "promotion": None,
     }
+
+
+def _stability(compiled: Compiled, execution: Execution) -> dict[str, Any] | None:
+    """Return how alike refits of a clustering were to it, and each cluster to its like; None where there were none."""
+    found = [data for key in compiled.refits if (data := _data(execution, key)) is not None]
+    if not found:
+        return None
+    alike: dict[str, list[float]] = {}
+    for one in found:
+        for cluster, value in one["jaccard"].items():
+            alike.setdefault(cluster, []).append(value)
+    rand = [one["adjusted_rand"] for one in found]
+    counts = [one["clusters"] for one in found]
+    return {
+        "refits": len(found),
+        "adjusted_rand": round(sum(rand) / len(rand), 6),
+        "range": [min(rand), max(rand)],
+        "clusters": [min(counts), max(counts)],
+        "jaccard": [
+            {"cluster": int(cluster), "mean": round(sum(values) / len(values), 6)}
+            for cluster, values in sorted(alike.items(), key=lambda pair: int(pair[0]))
+        ],
+    }
+
+
+def _unknown_costs(spec: PipelineSpec, split: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a finding for each class that has a cost and no row."""
+    known = {name for entry in split for name in entry.get("classes", {})}
+    named = dict.fromkeys(name for true, line in spec.problem.costs.items() for name in (true, *line))
+    found = [name for name in named if known and name not in known]
+    return [
+        asdict(
+            Finding(
+                "no_such_class",
+                f"problem.costs names the class {name!r}, of which there is no row",
+                f"did you mean {near!r}?" if (near := nearest(name, known)) else f"there are {', '.join(sorted(known)[:12])}",
+            )
+        )
+        for name in found
+    ]
 
 
 def stages(execution: Execution) -> list[dict[str, Any]]:

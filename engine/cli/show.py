@@ -54,6 +54,7 @@ def show_run(summary: Mapping[str, Any], report: Path, started: float = STARTED)
     _failures(console, summary)
     if summary["metrics"]:
         console.print(_metrics(summary["evaluation"]))
+    _looked_into(console, summary)
     _answer(console, summary["question"])
     if summary["promotion"] is not None:
         console.print(Text(f"promote  {summary['promotion']['message']}"))
@@ -98,6 +99,7 @@ def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
         console.print(Text(f"not begun, or not ended, when no more was to be done: trials {', '.join(not_begun)}"))
     if summary["best"] is not None:
         _comparison(console, summary["comparison"])
+        _looked_into(console, summary["run"])
         _answer(console, summary["question"])
         console.print(Text(f"best     {summary['command']}"))
     console.print(Text(f"report   {_short(report)}"))
@@ -188,6 +190,43 @@ def _answer(console: Console, question: Mapping[str, Any]) -> None:
         console.print(Text(f"{text}: the goal of {question['goal']:g} is not reached", style="bold yellow"))
 
 
+def _looked_into(console: Console, summary: Mapping[str, Any]) -> None:
+    """Print what was found out of a chosen model beyond its metrics, where that was asked for."""
+    _stability(console, summary["stability"])
+    _slices(console, summary["slices"].get(summary["question"]["part"]), summary["question"])
+
+
+def _stability(console: Console, found: Mapping[str, Any] | None) -> None:
+    """Print whether a clustering came to the same groups when it was fitted again."""
+    if found is None:
+        return
+    low, high = found["range"]
+    said = f"adjusted Rand {found['adjusted_rand']:.4f}, {low:.4f} to {high:.4f}, over {found['refits']} refits on 80 % of rows"
+    lost = [str(one["cluster"]) for one in found["jaccard"] if one["mean"] < _DISSOLVED]
+    told = f"; clusters that dissolve: {', '.join(lost)}" if lost else "; every cluster holds"
+    console.print(Text("stable   ", style="cyan") + Text(said + told))
+
+
+_DISSOLVED = 0.6  # mean Jaccard coefficient below which a cluster should not be trusted, after Hennig (2007)
+
+
+def _slices(console: Console, found: Mapping[str, Any] | None, question: Mapping[str, Any]) -> None:
+    """Print which slice is the worst, or why none is named."""
+    if found is None:
+        return
+    on = f"on {question['part']} rows"
+    if found["worst"] is not None:
+        one = found["slices"][found["worst"]]
+        value = f"{question['metric']} {one['value']:.4f}{_between(one['interval'])}"
+        apart = f"{one['difference']:+.4f}{_between(one['difference_interval'])}"
+        said = f"the worst is {one['column']} {one['slice']}, {one['rows']:,} rows: {value}, {apart} from the other rows, {on}"
+    elif found["compared"]:
+        said = f"none of {found['compared']} that were compared can be told to be worse than the other rows {on}"
+    else:
+        said = f"none has the {found['least_rows']} rows {on} that are needed to compare it"
+    console.print(Text("slices   ", style="cyan") + Text(said))
+
+
 def _comparison(console: Console, found: Mapping[str, Any] | None) -> None:
     """Print whether the best trial differs from the next."""
     if found is None:
@@ -209,7 +248,7 @@ def _ranking(summary: Mapping[str, Any]) -> Table:
         took = ["known" if entry[key] is None else f"{entry[key]:.2f}" for key in ("fit_seconds", "predict_seconds")]
         style = "bold" if entry["number"] == summary["best"] else None
         told = " ".join([*entry["overrides"], *(["(the baseline)"] if entry["baseline"] else [])])
-        table.add_row(str(place), str(entry["number"]), told, *shown, *took, size(entry["model_bytes"] or 0), style=style)
+        table.add_row(str(place), str(entry["number"]), Text(told), *shown, *took, size(entry["model_bytes"] or 0), style=style)
     return table
 
 
@@ -250,7 +289,7 @@ def show_plugin(found: Mapping[str, Any], *, as_json: bool) -> None:
     console.print(Text(found["description"]))
     table = table_of("parameter", "type", "default", "meaning")
     for parameter in found["parameters"]:
-        table.add_row(*(str(parameter[key]) for key in ("name", "type", "default", "description")))
+        table.add_row(*(Text(str(parameter[key])) for key in ("name", "type", "default", "description")))
     if found["parameters"]:
         console.print(table)
 
@@ -262,7 +301,9 @@ def show_runs(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         return
     table = table_of("run", "pipeline", "status", "started", "seconds", "answer", "overrides")
     for run in found:
-        table.add_row(*(str(run[key]) for key in ("id", "pipeline", "status", "started", "seconds", "answer", "overrides")))
+        table.add_row(
+            *(Text(str(run[key])) for key in ("id", "pipeline", "status", "started", "seconds", "answer", "overrides"))
+        )
     console_of().print(table if found else Text("no runs yet"))
 
 

@@ -7,7 +7,7 @@ graph has one task for each partition and stage. Pure: nothing is read, equal in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.compile.builder import Builder, Content, Part, Tasks, code_of, forget_code, merged
@@ -52,6 +52,8 @@ class Compiled:
     evaluation: Mapping[str, str]
     importance: str | None
     exemplars: str | None = None
+    slices: Mapping[str, str] = field(default_factory=dict)
+    refits: tuple[str, ...] = ()
 
     @property
     def ranking(self) -> str:
@@ -74,8 +76,8 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
     """Return the graph of a pipeline.
 
     A partition is a task that nobody performs: its outcome is given, by whoever ingested it. ``final`` adds what is only
-    done for a chosen model: the test part, the importance of features, the exemplars of clusters, a look at the rows of all
-    parts for what is doubtful. A trial of a sweep goes without.
+    done for a chosen model: the test part, the importance of features, the exemplars and the stability of clusters, slices,
+    a look at the rows of all parts for what is doubtful. A trial of a sweep goes without.
     """
     builder = _Builder(spec, contents)
     for name in used(spec):
@@ -90,6 +92,8 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
     evaluation = builder.evaluate(model, encoded, final=final)
     importance = builder.importance(model, encoded) if final and spec.problem.task != "clustering" else None
     exemplars = builder.exemplars(model, view, parts) if final and spec.problem.task == "clustering" else None
+    slices = builder.slices(evaluation, view, encoded) if final and spec.slices else {}
+    refits = builder.refits(model, encoded) if final else ()
     graph = Graph(builder.tasks)
     return Compiled(
         spec=spec,
@@ -104,6 +108,8 @@ def compile_pipeline(spec: PipelineSpec, contents: Mapping[str, Content], *, fin
         evaluation=evaluation,
         importance=importance,
         exemplars=exemplars,
+        slices=slices,
+        refits=refits,
     )
 
 
@@ -199,6 +205,23 @@ class _Builder(Builder):
                 plugins=plugins,
             )
             for part in wanted
+        }
+
+    def refits(self, model: str, encoded: Sequence[str]) -> tuple[str, ...]:
+        """Add fits on some of the rows, each by itself: more of them leave those that there were."""
+        params = {"model": describe(self.spec.model)}
+        return tuple(
+            self.add("refit", {**params, "number": number}, [model, *encoded], "model.refit", plugins=[self.spec.model])
+            for number in range(self.spec.stability or 0)
+        )
+
+    def slices(self, evaluation: Mapping[str, str], view: Sequence[str], encoded: Sequence[str]) -> dict[str, str]:
+        params = {"metric": describe(self.spec.metric), "columns": list(dict.fromkeys(self.spec.slices))}
+        return {
+            part: self.add(
+                "slices", {**params, "part": part}, [key, *view, *encoded], "model.slices", plugins=[self.spec.metric]
+            )
+            for part, key in evaluation.items()
         }
 
     def importance(self, model: str, encoded: Sequence[str]) -> str:

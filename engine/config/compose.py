@@ -155,11 +155,14 @@ def _plain(config: DictConfig) -> dict[str, Any]:
 
 
 def _with_text_keys(node: Any) -> Any:
-    """Return plain data whose keys are all text. YAML 1.1 reads the bare key ``on`` as true, and a join is ``on`` columns."""
+    """Return plain data whose keys are all text.
+
+    YAML 1.1 reads the bare keys ``on`` and ``true`` alike. Among other keys it is ``on``, as in a join on columns; where there
+    are no other keys they are classes, as in weights of ``{true: 10, false: 1}``.
+    """
     if isinstance(node, dict):
-        return {
-            "on" if key is True else "off" if key is False else str(key): _with_text_keys(value) for key, value in node.items()
-        }
+        words = ("true", "false") if all(isinstance(key, bool) for key in node) else ("on", "off")
+        return {(words[not key] if isinstance(key, bool) else str(key)): _with_text_keys(value) for key, value in node.items()}
     return [_with_text_keys(item) for item in node] if isinstance(node, list) else node
 
 

@@ -17,6 +17,7 @@ from engine.names import Duration, SafeName, Secret, span
 from engine.plugin import (
     Check,
     Columns,
+    Costs,
     DatasetCheck,
     Extractor,
     FittedTransformer,
@@ -45,6 +46,11 @@ class Problem(Spec):
     )
     metric: str | None = Field(default=None, description="The metric that ranks candidates; by default the task's first.")
     goal: float | None = Field(default=None, description="The value of the metric from which on the question is answered.")
+    costs: Costs = Field(
+        default_factory=dict,
+        description="What it costs to predict a class where another is true, by the true and then the predicted class: "
+        "{true: {false: 50}}. What is not named costs 1 where it is wrong, and nothing where it is right. The metric is cost.",
+    )
     features: Columns = Field(default="all", description="The columns of the view that models may see; the target never is.")
 
 
@@ -206,6 +212,18 @@ class PipelineSpec(Spec):
     splitter: Splitter = Field(description="How rows become training, validation and test rows.")
     model: Model = Field(description="The algorithm.")
     metrics: tuple[Metric, ...] = Field(default=(), description="What is measured; the ranking metric is the first.")
+    slices: tuple[str, ...] = Field(
+        default=(),
+        description="Columns of the view, before the encoding, by whose values the rows are told apart: the ranking metric is "
+        "measured for each value, and the worst is named. It changes no other result; a trial of a sweep goes without.",
+    )
+    stability: int | None = Field(
+        default=None,
+        ge=2,
+        le=1_000,
+        description="How often a clustering is fitted again, each time on 80 % of its rows and with another seed, to say "
+        "whether it comes to the same groups; 20 are enough to tell. A trial of a sweep goes without. null: never.",
+    )
     executor: Executor = Field(default_factory=Executor, description="Where tasks run.")
     store: Store = Field(default_factory=Store, description="Where results are kept.")
     promote: Promote | None = Field(
@@ -272,7 +290,7 @@ def specify(raw: Mapping[str, Any]) -> PipelineSpec:
     values["view"] = _view(_mapping(values.get("view"), ("view",)), values["datasets"])
     values["encode"] = _encode(values.get("encode"))
     values["splitter"] = build("splitter", values.get("splitter"), ("splitter",))
-    values["model"] = build("model", values.get("model"), ("model",))
+    values["model"] = build("model", _with_costs(values.get("model"), problem), ("model",))
     values["metrics"] = _metrics(values.get("metrics"), problem)
     spec = validated(PipelineSpec, values, ())
     _check_wiring(spec)
@@ -348,12 +366,14 @@ def _unfitted(node: object, path: Path) -> tuple[Plugin, ...]:
 
 def _metrics(node: object, problem: Problem) -> tuple[Plugin, ...]:
     """Return the metrics to measure, the ranking one first; by default the task's usual ones."""
+    nodes = [_costed(one, problem) for one in _list(node, ("metrics",))]
     listed: dict[Path, Plugin] = {
-        ("metrics", number): metric for number, metric in enumerate(_plugins("metric", node, ("metrics",)))
+        ("metrics", number): metric for number, metric in enumerate(_plugins("metric", nodes, ("metrics",)))
     }
-    usual = [] if listed else [build("metric", name) for name in METRICS[problem.task]]
+    names = [] if listed else [*METRICS[problem.task], *(["cost"] if problem.costs else [])]
+    usual = [build("metric", _costed(name, problem)) for name in names]
     if problem.metric is not None:
-        listed = {("problem", "metric"): build("metric", problem.metric, ("problem", "metric")), **listed}
+        listed = {("problem", "metric"): build("metric", _costed(problem.metric, problem), ("problem", "metric")), **listed}
     for place, metric in listed.items():
         if isinstance(metric, Metric) and problem.task not in metric.tasks:
             raise ConfigError(
@@ -367,6 +387,21 @@ def _metrics(node: object, problem: Problem) -> tuple[Plugin, ...]:
     return tuple(once.values())
 
 
+def _costed(node: object, problem: Problem) -> object:
+    """Return the node of a metric: if it is of costs and says none, with those of the problem."""
+    use = node.get("use") if isinstance(node, dict) else node
+    if use != "cost" or not problem.costs:
+        return node
+    return {"costs": problem.costs, **(node if isinstance(node, dict) else {"use": use})}
+
+
+def _with_costs(node: object, problem: Problem) -> object:
+    """Return the node of a model in which every metric that it goes by, and a model within, knows the costs."""
+    if not isinstance(node, dict):
+        return node
+    return {key: _costed(value, problem) if key == "metric" else _with_costs(value, problem) for key, value in node.items()}
+
+
 def _check_wiring(spec: PipelineSpec) -> None:
     """Check what only shows when the parts are seen together."""
     if spec.view.from_ not in spec.datasets:
@@ -375,14 +410,7 @@ def _check_wiring(spec: PipelineSpec) -> None:
         if join.with_ not in spec.datasets:
             raise unknown("dataset", join.with_, spec.datasets, where=dotted(("view", "join", number, "with")))
     _check_references(spec.datasets)
-    if spec.problem.target is None and spec.problem.task != "clustering":
-        raise ConfigError(f"{spec.problem.task} needs a target", where="problem.target", expected="the column to predict")
-    if not isinstance(spec.problem.features, str) and spec.problem.target in spec.problem.features:
-        raise ConfigError(
-            f"the target '{spec.problem.target}' is also a feature: the model would be given the answer",
-            where="problem.features",
-            hint=f"remove '{spec.problem.target}' from the features",
-        )
+    _check_problem(spec)
     if spec.model.task != spec.problem.task:
         raise Unsuitable(
             f"the model '{name_of(type(spec.model))}' is for {spec.model.task}, the problem is {spec.problem.task}",
@@ -396,6 +424,24 @@ def _check_wiring(spec: PipelineSpec) -> None:
         raise ConfigError("a store in MongoDB needs its address", where="store.uri", hint=hint)
     if spec.executor.kind == "cluster":
         _check_address(spec.executor.address or "", insecure=spec.executor.insecure)
+
+
+def _check_problem(spec: PipelineSpec) -> None:
+    if spec.problem.target is None and spec.problem.task != "clustering":
+        raise ConfigError(f"{spec.problem.task} needs a target", where="problem.target", expected="the column to predict")
+    if not isinstance(spec.problem.features, str) and spec.problem.target in spec.problem.features:
+        raise ConfigError(
+            f"the target '{spec.problem.target}' is also a feature: the model would be given the answer",
+            where="problem.features",
+            hint=f"remove '{spec.problem.target}' from the features",
+        )
+    if spec.problem.costs and spec.problem.task != "classification":
+        raise ConfigError("costs are of classes that are taken for others", where="problem.costs", hint="remove them")
+    if spec.stability is not None and spec.problem.task != "clustering":
+        raise ConfigError("the stability of groups is measured for clusterings", where="stability", hint="remove it")
+    if spec.slices and spec.problem.task == "clustering":
+        hint = "remove it: the report shows which rows each cluster has"
+        raise ConfigError("a clustering predicts nothing that could be right in some rows only", where="slices", hint=hint)
 
 
 def _check_references(datasets: Mapping[str, Dataset]) -> None:

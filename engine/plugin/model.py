@@ -5,14 +5,26 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 
 from engine.plugin.base import Finding, Plugin
 from engine.plugin.columns import TaskName
+
+
+def _by_class(node: object) -> object:
+    """Return a mapping whose keys are classes as they are in a target: text, also where YAML reads true or 1."""
+    if not isinstance(node, dict):
+        return node
+    return {str(key).lower() if isinstance(key, bool) else str(key): _by_class(value) for key, value in node.items()}
+
+
+Costs: TypeAlias = Annotated[dict[str, dict[str, float]], BeforeValidator(_by_class)]
+"""What predictions cost, by the true and then the predicted class."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,20 @@
-"""The figures of a report, drawn by Bokeh, which only this module and ``embedding`` load, and only for a figure.
-
-Quiet by intent: no toolbar, nothing to drag; what a point is, it tells when pointed at.
-"""
+"""The figures of a report, by name. Bokeh is loaded for a figure only."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 
-from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, PlainText, Range1d
+from bokeh.models import ColumnDataSource, FixedTicker, PlainText, Range1d
 from bokeh.models.annotations import TeeHead, Whisker
 from bokeh.plotting import figure
 
+from engine.report import certainty
+from engine.report.canvas import FAINT, INK, canvas, finite, floats, line, thin, unit_square
 from engine.report.colours import PALETTE, UNLABELLED, Colours
 from engine.report.evaluation import Evaluation, Importance, Projection
-from engine.report.record import Numbers
 
-_INK, _SOFT, _GRID, _FAINT = "#33444e", "#5b6b75", "#e8edef", "#a9b8c0"
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
-_CURVE_POINTS, _DOTS, _FEATURES, _NAME = 400, 3000, 20, 26
+_DOTS, _FEATURES, _NAME = 3000, 20, 26
 
 
 def of_run(
@@ -31,10 +27,13 @@ def of_run(
         figures["roc"] = _roc(shown, evaluation, part)
     if shown.pr:
         figures["pr"] = _pr(shown, evaluation, part)
+    figures |= certainty.figures(shown)
     if 0 < len(shown.residuals.counts) == len(shown.residuals.edges) - 1:
         figures["residuals"] = _residuals(shown)
     if shown.scatter.truth:
         figures["scatter"] = _scatter(shown)
+    if shown.along:
+        figures["along"] = _along(shown)
     at = shown.projection
     if 0 < len(at.x) == len(at.y) == len(at.cluster):
         figures["clusters"] = _projection(at, [colours.groups[group] for group in at.cluster])
@@ -45,79 +44,76 @@ def of_run(
     return figures
 
 
-def _canvas(x: str, y: str, tooltips: Sequence[tuple[str, str]], *, height: int = 320) -> figure:
-    plot = figure(height=height, sizing_mode="stretch_width", toolbar_location=None, tools="", min_border=6)
-    plot.outline_line_color = None
-    plot.background_fill_color = plot.border_fill_color = None
-    plot.grid.grid_line_color = _GRID
-    for axis, label in ((plot.xaxis[0], x), (plot.yaxis[0], y)):
-        axis.axis_label = PlainText(text=label)  # a str may be taken for TeX, and MathJax fetched
-        axis.axis_label_text_font = axis.major_label_text_font = _FONT
-        axis.axis_label_text_font_style = "normal"
-        axis.axis_label_text_font_size, axis.major_label_text_font_size = "12px", "11px"
-        axis.axis_label_text_color, axis.major_label_text_color = _SOFT, _SOFT
-        axis.axis_line_color = axis.minor_tick_line_color = axis.major_tick_line_color = None
-    plot.add_tools(HoverTool(tooltips=list(tooltips), point_policy="snap_to_data"))
-    return plot
-
-
-def _unit_square(x: str, y: str, tooltips: Sequence[tuple[str, str]]) -> figure:
-    plot = _canvas(x, y, tooltips)
-    plot.x_range, plot.y_range = Range1d(start=-0.01, end=1.01), Range1d(start=-0.01, end=1.02)
-    return plot
-
-
 def _roc(shown: Evaluation, evaluation: Mapping[str, Evaluation], part: str) -> figure:
     tooltips = [("", "@name"), ("found", "@y{0.0 %}"), ("false alarms", "@x{0.0 %}")]
-    plot = _unit_square("false alarms (false positive rate)", "found (true positive rate)", tooltips)
-    plot.line([0, 1], [0, 1], color=_FAINT, line_dash=[2, 4])
+    plot = unit_square("false alarms (false positive rate)", "found (true positive rate)", tooltips)
+    plot.line([0, 1], [0, 1], color=FAINT, line_dash=[2, 4])
     others = [(other, it.roc) for other, it in evaluation.items() if other != part]
     for name, curves in [*others, (part, shown.roc)] if len(shown.roc) == 1 else [(part, shown.roc)]:
         for index, curve in enumerate(curves):
             title = f"{curve.name}, {name}" if curve.name else name
-            _line(plot, curve.fpr, curve.tpr, title, PALETTE[index % len(PALETTE)], main=name == part)
+            line(plot, curve.fpr, curve.tpr, title, PALETTE[index % len(PALETTE)], main=name == part)
     return plot
 
 
 def _pr(shown: Evaluation, evaluation: Mapping[str, Evaluation], part: str) -> figure:
     tooltips = [("", "@name"), ("precision", "@y{0.0 %}"), ("recall", "@x{0.0 %}")]
-    plot = _unit_square("recall", "precision", tooltips)
+    plot = unit_square("recall", "precision", tooltips)
     others = [(other, it.pr) for other, it in evaluation.items() if other != part]
     for name, curves in [*others, (part, shown.pr)] if len(shown.pr) == 1 else [(part, shown.pr)]:
         for index, curve in enumerate(curves):
             title = f"{curve.name}, {name}" if curve.name else name
-            _line(plot, curve.recall, curve.precision, title, PALETTE[index % len(PALETTE)], main=name == part)
+            line(plot, curve.recall, curve.precision, title, PALETTE[index % len(PALETTE)], main=name == part)
     return plot
 
 
-def _line(plot: figure, x: Numbers, y: Numbers, name: str, colour: str, *, main: bool) -> None:
-    xs, ys = _thin(_CURVE_POINTS, _floats(x), _floats(y))
-    source = ColumnDataSource({"x": xs, "y": ys, "name": [name] * len(xs)})
-    dash: list[int] = [] if main else [5, 4]
-    plot.line("x", "y", source=source, color=colour, line_width=2.2 if main else 1.4, line_dash=dash, line_join="round")
-
-
 def _residuals(shown: Evaluation) -> figure:
-    edges, counts = _floats(shown.residuals.edges), shown.residuals.counts
+    edges, counts = floats(shown.residuals.edges), shown.residuals.counts
     source = ColumnDataSource({"left": edges[:-1], "right": edges[1:], "top": list(counts)})
     tooltips = [("from", "@left{0,0.[000]}"), ("to", "@right{0,0.[000]}"), ("rows", "@top{0,0}")]
-    plot = _canvas("truth minus prediction", "rows", tooltips)
+    plot = canvas("truth minus prediction", "rows", tooltips)
     plot.quad("left", "right", "top", 0, source=source, fill_color=PALETTE[0], fill_alpha=0.75, line_color="white")
     plot.y_range = Range1d(start=0, end=1.05 * max(counts) or 1)
     plot.xgrid.grid_line_color = None
-    plot.line([0, 0], [0, max(counts)], color=_INK, line_dash=[2, 3])
+    plot.line([0, 0], [0, max(counts)], color=INK, line_dash=[2, 3])
     return plot
 
 
 def _scatter(shown: Evaluation) -> figure:
-    truth, predicted = _thin(_DOTS, _floats(shown.scatter.truth), _floats(shown.scatter.prediction))
+    truth, predicted = thin(_DOTS, floats(shown.scatter.truth), floats(shown.scatter.prediction))
     tooltips = [("truth", "@x{0,0.[000]}"), ("prediction", "@y{0,0.[000]}")]
-    plot = _canvas("truth", "prediction", tooltips)
-    finite = [number for number in [*truth, *predicted] if math.isfinite(number)]
-    if finite:
-        plot.line([min(finite), max(finite)], [min(finite), max(finite)], color=_INK, line_dash=[2, 3])
+    plot = canvas("truth", "prediction", tooltips)
+    known = [number for number in [*truth, *predicted] if math.isfinite(number)]
+    if known:
+        plot.line([min(known), max(known)], [min(known), max(known)], color=INK, line_dash=[2, 3])
     source = ColumnDataSource({"x": truth, "y": predicted})
     plot.scatter("x", "y", source=source, size=5, color=PALETTE[0], line_color=None, fill_alpha=_alpha(len(truth)))
+    return plot
+
+
+def _along(shown: Evaluation) -> figure:
+    truth, predicted = thin(_DOTS, floats(shown.scatter.truth), floats(shown.scatter.prediction))
+    tooltips = [("prediction", "@x{0,0.[000]}"), ("truth minus prediction", "@y{0,0.[000]}"), ("", "@name")]
+    plot = canvas("prediction", "truth minus prediction", tooltips)
+    each = {"x": predicted, "y": [one - other for one, other in zip(truth, predicted, strict=True)], "name": [""] * len(truth)}
+    plot.scatter("x", "y", source=ColumnDataSource(each), size=4, color=FAINT, line_color=None, fill_alpha=_alpha(len(truth)))
+    x = [finite(one.prediction) for one in shown.along]
+    known = [number for number in [*predicted, *x] if math.isfinite(number)]
+    if known:
+        plot.line([min(known), max(known)], [0, 0], color=INK, line_dash=[2, 3])
+    means = ColumnDataSource(
+        {
+            "x": x,
+            "y": [finite(one.mean) for one in shown.along],
+            "low": [finite(one.low) for one in shown.along],
+            "high": [finite(one.high) for one in shown.along],
+            "name": [f"mean of {one.rows:,} rows" for one in shown.along],
+        }
+    )
+    plot.line("x", "y", source=means, color=PALETTE[1], line_width=2)
+    whisker = Whisker(source=means, base="x", lower="low", upper="high", line_color=PALETTE[1])
+    whisker.upper_head = whisker.lower_head = TeeHead(size=4, line_color=PALETTE[1])
+    plot.add_layout(whisker)
     return plot
 
 
@@ -126,15 +122,15 @@ def _projection(projection: Projection, colours: Sequence[int]) -> figure:
     labels = projection.label if len(projection.label) == len(projection.x) else ("",) * len(projection.x)
     source = ColumnDataSource(
         {
-            "x": [_float(projection.x[row]) for row in every],
-            "y": [_float(projection.y[row]) for row in every],
+            "x": [finite(projection.x[row]) for row in every],
+            "y": [finite(projection.y[row]) for row in every],
             "cluster": [projection.cluster[row] for row in every],
             "label": [labels[row] for row in every],
             "colour": [PALETTE[colours[row] % len(PALETTE)] for row in every],
         }
     )
     tooltips = [("group", "@cluster"), *([("label", "@label")] if projection.label else [])]
-    plot = _canvas("first principal axis", "second principal axis", tooltips)
+    plot = canvas("first principal axis", "second principal axis", tooltips)
     alpha = _alpha(len(every))
     plot.scatter("x", "y", source=source, size=6.5, fill_color="colour", fill_alpha=alpha, line_color="white")
     return plot
@@ -146,19 +142,19 @@ def _importance(importance: Sequence[Importance]) -> figure:
     source = ColumnDataSource(
         {
             "y": rows,
-            "mean": [_float(one.mean) for one in top],
-            "std": [_float(one.std) for one in top],
-            "low": [_float(one.mean - one.std) for one in top],
-            "high": [_float(one.mean + one.std) for one in top],
+            "mean": [finite(one.mean) for one in top],
+            "std": [finite(one.std) for one in top],
+            "low": [finite(one.mean - one.std) for one in top],
+            "high": [finite(one.mean + one.std) for one in top],
             "feature": [one.feature for one in top],
-            "colour": [PALETTE[0] if one.mean > 0 else _FAINT for one in top],
+            "colour": [PALETTE[0] if one.mean > 0 else FAINT for one in top],
         }
     )
     tooltips = [("", "@feature"), ("worse by", "@mean{0.[00000]} ± @std{0.[00000]}")]
-    plot = _canvas("how much worse the metric gets", "", tooltips, height=70 + 24 * len(top))
+    plot = canvas("how much worse the metric gets", "", tooltips, height=70 + 24 * len(top))
     plot.hbar("y", right="mean", height=0.62, source=source, color="colour", line_color=None, fill_alpha=0.85)
-    whisker = Whisker(source=source, base="y", lower="low", upper="high", dimension="width", line_color=_INK)
-    whisker.upper_head = whisker.lower_head = TeeHead(size=6, line_color=_INK)
+    whisker = Whisker(source=source, base="y", lower="low", upper="high", dimension="width", line_color=INK)
+    whisker.upper_head = whisker.lower_head = TeeHead(size=6, line_color=INK)
     plot.add_layout(whisker)
     plot.y_range = Range1d(start=0.4, end=len(top) + 0.6)
     plot.yaxis.ticker = FixedTicker(ticks=rows)
@@ -168,21 +164,6 @@ def _importance(importance: Sequence[Importance]) -> figure:
     }
     plot.ygrid.grid_line_color = None
     return plot
-
-
-def _thin(limit: int, *columns: list[float]) -> list[list[float]]:
-    """Keep about so many rows, evenly, the last among them: a page needs no more points than it has pixels."""
-    rows = min(len(column) for column in columns)
-    kept = [*range(0, rows - 1, math.ceil(rows / limit)), rows - 1] if rows else []
-    return [[column[row] for row in kept] for column in columns]
-
-
-def _floats(numbers: Numbers) -> list[float]:
-    return [_float(number) for number in numbers]
-
-
-def _float(number: float | None) -> float:
-    return math.nan if number is None else float(f"{number:.5g}")  # five digits are finer than a pixel
 
 
 def _alpha(rows: int) -> float:

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field
 
 from engine.report.condition import Condition
-from engine.report.evaluation import Evaluation, Exemplar, Importance
+from engine.report.evaluation import Evaluation, Exemplar, Importance, Stability
 from engine.report.record import Present, Record, Text
+from engine.report.slices import Slices
 from engine.report.wording import measured
 
 Status: TypeAlias = Literal["done", "failed", "interrupted"]
@@ -163,7 +164,7 @@ class Failure(Record):
 
 
 class Run(Record):
-    """One execution of a pipeline. ``metrics`` and ``evaluation`` are by part; ``seconds`` is time on the clock."""
+    """One execution of a pipeline. ``metrics``, ``evaluation`` and ``slices`` are by part; ``seconds`` is time on the clock."""
 
     id: Text
     pipeline: Text
@@ -182,10 +183,12 @@ class Run(Record):
     features: Features = Features()
     metrics: Annotated[dict[str, dict[str, float | None]], Present] = Field(default_factory=dict)
     evaluation: Annotated[dict[str, Evaluation], Present] = Field(default_factory=dict)
+    slices: Annotated[dict[str, Slices], Present] = Field(default_factory=dict)
     tested: bool = False
     importance: tuple[Importance, ...] = ()
     fit: dict[str, str | int | float | bool] = Field(default_factory=dict)
     exemplars: tuple[Exemplar, ...] = ()
+    stability: Stability = Stability()
     lineage: Lineage = Lineage()
     failures: tuple[Failure, ...] = ()
 

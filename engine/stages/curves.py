@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ import polars as pl
 _POINTS = 200  # points of a curve; more can not be seen
 _DOTS = 1_000  # rows of a scatter plot
 _BINS = 40
+_ALONG, _FEWEST = 20, 20  # bins along the prediction at most, and rows of each at least
+_OFF_BY = (0.5, 0.8, 0.9, 0.95, 0.99)  # shares of the rows
+_Z = NormalDist().inv_cdf(0.975)
 _DIGITS = 6
 _RATINGS = ("probability", "score")  # what a model's columns about a class may be
 
@@ -54,13 +58,40 @@ def _precision_recall(positive: np.ndarray, chance: np.ndarray) -> dict[str, lis
 
 
 def regression(truth: pl.Series, prediction: pl.DataFrame) -> dict[str, Any]:
-    """Return a histogram of residuals (truth - prediction) and a sample of both."""
+    """Return a histogram of residuals (truth - prediction), their mean along the prediction, and a sample of both.
+
+    ``off_by`` are absolute errors that shares of the rows do not exceed: pairs of share and error.
+    """
     guess = prediction["prediction"].to_numpy()
-    counts, edges = np.histogram(truth.to_numpy() - guess, bins=_BINS)
+    residuals = truth.to_numpy() - guess
+    counts, edges = np.histogram(residuals, bins=_BINS)
+    errors = np.quantile(np.abs(residuals), _OFF_BY, method="higher")
     return {
         "residuals": {"edges": _plain(edges), "counts": counts.tolist()},
+        "along": _along(guess, residuals),
+        "off_by": [list(pair) for pair in zip(_OFF_BY, _plain(errors), strict=True)],
         "scatter": {"truth": _plain(_sample(truth.to_numpy())), "prediction": _plain(_sample(guess))},
     }
+
+
+def _along(guess: np.ndarray, residuals: np.ndarray) -> list[dict[str, float]]:
+    """Return the mean residual, with its interval of 95 %, of rows of about equal prediction, as many rows each."""
+    table = pl.DataFrame({"prediction": guess, "residual": residuals})
+    half = _Z * pl.std("residual").fill_null(0.0) / pl.len().sqrt()
+    count = min(_ALONG, max(1, len(guess) // _FEWEST))
+    bins = table.group_by(in_bins("prediction", count).alias("bin")).agg(
+        pl.mean("prediction"),
+        pl.mean("residual").alias("mean"),
+        (pl.mean("residual") - half).alias("low"),
+        (pl.mean("residual") + half).alias("high"),
+        pl.len().alias("rows"),
+    )
+    return [{name: round(value, _DIGITS) for name, value in row.items()} for row in bins.sort("bin").drop("bin").to_dicts()]
+
+
+def in_bins(column: str, bins: int) -> pl.Expr:
+    """Return the bin of each row, from 0, of about as many rows each in the order of a column; equal values stay together."""
+    return (pl.col(column).rank("min").cast(pl.Int64) - 1) * bins // pl.count(column)
 
 
 def clusters(cluster: pl.Series, labels: pl.Series | None, features: pl.DataFrame) -> dict[str, Any]:

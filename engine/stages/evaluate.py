@@ -13,7 +13,7 @@ import polars as pl
 
 from engine.plugin import TARGET, Metric, Model
 from engine.registry import name_of
-from engine.stages import curves, intervals, rows
+from engine.stages import curves, intervals, ratings, rows
 from engine.stages.work import Work, explained, split
 from engine.stores import models
 from engine.stores.artifacts import Artifact
@@ -29,7 +29,10 @@ def run(work: Work) -> Artifact:
     metrics = _metrics(work)
     measured = measure(metrics, truth, prediction, features)
     table = prediction if truth is None else prediction.with_columns(truth.alias(TARGET))
-    return work.keep(table, {**measured, "rows": features.height, **_drawings(model, truth, prediction, features)})
+    drawn = _drawings(model, truth, prediction, features)
+    if truth is not None and model.task == "classification":
+        drawn |= _ratings(fitted, truth, prediction, features, metrics)
+    return work.keep(table, {**measured, "rows": features.height, **drawn})
 
 
 def measure(
@@ -67,3 +70,24 @@ def _drawings(model: Model, truth: pl.Series | None, prediction: pl.DataFrame, f
     if truth is None:
         return {}
     return curves.regression(truth, prediction) if model.task == "regression" else curves.classification(truth, prediction)
+
+
+def _ratings(
+    fitted: Artifact, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, metrics: Sequence[Metric]
+) -> dict[str, Any]:
+    """Return what is drawn of probabilities and scores; a model that chose its threshold says so among its facts."""
+    threshold = fitted.data()["fit"]["facts"].get("threshold")
+    costs = next((metric for metric in metrics if name_of(type(metric)) == "cost"), None)
+
+    def cost(true: str, told: str) -> float | None:
+        """Return what one row costs: a mean over rows is made of those."""
+        assert costs is not None
+        return score(costs, pl.Series([true]), pl.DataFrame({"prediction": [told]}), features.head(1))
+
+    with explained("the curves of probabilities can not be computed"):
+        return {
+            "calibration": ratings.calibration(truth, prediction),
+            "thresholds": ratings.thresholds(
+                truth, prediction, [] if threshold is None else [threshold], cost if costs else None
+            ),
+        }

@@ -34,10 +34,13 @@ class Draws:
     scale: float
 
 
-def draw(rows: int) -> Draws:
-    """Return the resamples of a part of so many rows: always the same. The first of them is the rows as they are."""
-    random = np.random.default_rng(0)
-    kept = min(rows, ROWS)
+def draw(rows: int, *, limit: int = ROWS, seed: int = 0) -> Draws:
+    """Return the resamples of so many rows: always the same. The first of them is the rows as they are.
+
+    At most ``limit`` rows are resampled. What is to vary independently of something else takes another ``seed``.
+    """
+    random = np.random.default_rng(seed)
+    kept = min(rows, limit)
     chosen = np.sort(random.permutation(rows)[:kept]) if kept < rows else None
     picked = random.integers(kept, size=(RESAMPLES, kept)) + kept * np.arange(RESAMPLES)[:, None]
     weights = np.bincount(picked.ravel(), minlength=RESAMPLES * kept).reshape(RESAMPLES, kept)

@@ -11,11 +11,11 @@ _SCORE = "score:"
 
 
 def classes(truth: pl.Series, prediction: pl.DataFrame) -> list[str]:
-    """Return all classes that are known, sorted: of the truth, the predictions and the probabilities.
+    """Return all classes that are known, sorted: of the truth, the predictions and the probabilities or scores.
 
     Where there are two, the last is the positive one: ``true`` of false and true, ``1`` of 0 and 1.
     """
-    rated = [name.removeprefix(_PROBABILITY) for name in prediction.columns if name.startswith(_PROBABILITY)]
+    rated = [name.partition(":")[2] for name in prediction.columns if name.startswith((_PROBABILITY, _SCORE))]
     return sorted({*truth.unique().to_list(), *prediction["prediction"].unique().to_list(), *rated})
 
 

@@ -31,7 +31,7 @@ class Thresholded(Model):
     task: ClassVar[TaskName] = "classification"
 
     model: Model = Field(description="The model that rates the rows: its name, or `{use: name, ...}` with its parameters.")
-    metric: Metric = Field(description="The metric that the threshold makes best, by its name: f1, balanced_accuracy.")
+    metric: Metric = Field(description="The metric that the threshold makes best, by its name: f1, balanced_accuracy, cost.")
     validation_fraction: float = Field(
         default=0.2, gt=0, lt=1, description="The share of training rows that is held out, by lot within each class."
     )

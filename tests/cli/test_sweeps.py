@@ -75,7 +75,13 @@ def test_the_dummy_joins_a_sweep_as_the_baseline_unless_told_not_to(
     found = read(inside.folder / "sweep" / "summary.json")["trials"]
     assert [(one["model"], one["baseline"]) for one in found][-1] == ("sklearn.DummyClassifier", True)
     assert "baseline</span>" in (inside.folder / "sweep" / "report.html").read_text("utf-8")
-    assert levada(["-m", "pipeline=trips", "model=gaussian_nb", "hydra.launcher.baseline=false", "hydra.sweep.dir=less"]) == 0
+    alone = ["model=gaussian_nb", "hydra.launcher.baseline=false", "slices=[late]"]
+    assert levada(["-m", "pipeline=trips", *alone, "hydra.sweep.dir=less"]) == 0
+    printed = capsys.readouterr().out
+    assert "slices=[late]" in next(line for line in printed.splitlines() if line.startswith("1 "))
+    assert re.search(
+        r"^slices +none of \d+ that were compared|^slices +none has the 30 rows|^slices +the worst is", printed, re.MULTILINE
+    )
     assert [one["number"] for one in read(inside.folder / "less" / "summary.json")["trials"]] == [0]
 
 

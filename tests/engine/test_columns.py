@@ -91,6 +91,7 @@ def test_a_pipeline_whose_columns_are_there_is_let_through():
         (("view", "features", 0, "area"), "widht * 2", "no column 'widht'", "view.features[0]", "width"),
         (("view", "features", 1, "column"), "wen", "no column 'wen'", "view.features[1]", "when"),
         (("problem", "target"), "kin", "no column 'kin' in the view", "problem.target", "kind"),
+        (("slices",), ["colour", "kin"], "no column 'kin' in the view", "slices", "kind"),
         (("problem", "features"), ["widt"], "no column 'widt' in the view", "problem.features", "width"),
         (
             ("encode", 0, "columns"),

@@ -183,8 +183,28 @@ def test_changing_the_model_leaves_everything_before_it():
 
 
 def test_changing_a_metric_leaves_the_model():
-    new, _ = changed_stages(lambda raw: raw.update(metrics=["f1"]))
-    assert new == {"model.evaluate"}
+    for change in ({"metrics": ["f1"]}, {"problem": {**RAW["problem"], "costs": {"a": {"b": 5}}}}):
+        new, _ = changed_stages(lambda raw, change=change: raw.update(change))
+        assert new == {"model.evaluate"}
+
+
+def test_slices_are_tasks_of_their_own_after_everything_else():
+    new, same = changed_stages(lambda raw: raw.update(slices=["colour"]))
+    assert new == {"model.slices"}
+    assert same == set(counts(compiled()))
+    assert "model.slices" not in counts(compiled(lambda raw: raw.update(slices=["colour"]), final=False))
+
+
+def test_more_refits_of_a_clustering_leave_those_that_there_were():
+    def clustering(raw, refits):
+        raw.update(
+            problem={"task": "clustering"}, model={"use": "sklearn.KMeans"}, splitter={"use": "random"}, stability=refits
+        )
+
+    few, many = (compiled(lambda raw, refits=refits: clustering(raw, refits)) for refits in (2, 5))
+    assert set(few.refits) < set(many.refits) == {key for key, task in many.graph.items() if task.label == "model.refit"}
+    assert set(few.graph) < set(many.graph)
+    assert compiled(lambda raw: clustering(raw, 5), final=False).refits == ()
 
 
 def test_changing_the_splitter_leaves_the_view():

@@ -15,41 +15,13 @@ from engine.report import colours, render_run, render_sweep, wording
 from engine.report.evaluation import Cluster, Evaluation
 from engine.report.picture import draw
 from engine.report.summary import Run, Stage
+from tests.engine.evaluations import EVALUATIONS, FIGURES, STABILITY, slices
 
 HOSTILE = "</script><script>alert(1)</script><img src=https://x/a onerror=alert(2)>\"'&{{ 7*7 }}$$x$$"
 LABELS = ["flights.ingest", "flights.prepare", "view", "segregate", "encode", "estimate", "evaluate"]
 STAGES = [{"label": name, "tasks": 3, "ran": 1, "reused": 2, "rows": 10, "bytes": 5_461_234, "seconds": 0.5} for name in LABELS]
 EDGES = [*map(list, pairwise(LABELS)), ["segregate", "evaluate"], ["view", "encode"]]
 BATCH = {"dataset": "flights", "id": "0192", "sequence": 1, "rows": 10, "partitions": 3, "created": "2026-11-24T13:00:00+00:00"}
-CURVES = {
-    "classes": ["false", "true"],
-    "confusion": [[50, 3], [4, 20]],
-    "roc": [{"class": "true", "fpr": [0, 0.2, 1], "tpr": [0, 0.7, 1]}],
-    "pr": [{"class": "true", "recall": [1, 0.5, 0], "precision": [0.2, 0.6, None]}],
-}
-EVALUATIONS = {
-    "classification": {"test": CURVES, "validation": CURVES},
-    "regression": {
-        "test": {
-            "residuals": {"edges": [-1, 0, 1], "counts": [4, 6]},
-            "scatter": {"truth": [1, 2, None], "prediction": [1.5, float("inf"), 3]},
-        }
-    },
-    "clustering": {
-        "test": {
-            "clusters": [
-                {"cluster": -1, "rows": 2, "labels": {}},
-                {"cluster": 0, "rows": 3, "labels": {"Adelie": 2, "Gentoo": 1}},
-            ],
-            "projection": {"x": [0, 1, 2], "y": [1, 0, 2], "cluster": [-1, 0, 0], "label": ["Adelie", None, "Gentoo"]},
-        }
-    },
-}
-FIGURES = {
-    "classification": {"roc", "pr", "importance"},
-    "regression": {"residuals", "scatter", "importance"},
-    "clustering": {"clusters", "labels", "importance"},
-}
 REQUIRED = {"id", "pipeline", "status", "label", "name", "part", "cluster", "feature", "column", "check", "number"}
 MINIMAL = {"id": "1", "pipeline": "flights", "status": "interrupted"}
 
@@ -155,10 +127,12 @@ def a_run(task="classification", name=str):
         },
         "metrics": {"validation": {"roc_auc": 0.73, name("f1"): None}, "test": {"roc_auc": 0.7312}},
         "evaluation": json.loads(json.dumps(EVALUATIONS[task]).replace('"true"', json.dumps(name("true")))),
+        "slices": slices(name),
         "importance": [
             {"feature": name("hour"), "mean": 0.05, "std": 0.002},
             {"feature": name("day"), "mean": -0.01, "std": 0.0},
         ],
+        "stability": STABILITY,
         "lineage": {
             "batches": [{**BATCH, "sources": [name(f"2013-0{month}.csv") for month in range(1, 6)]}],
             "versions": {name("levada"): name("0.1.0")},
@@ -295,8 +269,9 @@ def test_whatever_may_be_absent_may_be_absent():
 
 @pytest.mark.parametrize("task", list(EVALUATIONS))
 def test_whatever_was_not_evaluated_may_be_absent(task):
-    for evaluation in without(EVALUATIONS[task]):
-        assert "<main>" in render_run({**MINIMAL, "evaluation": evaluation, "importance": None})
+    for name, found in EVALUATIONS[task]["test"].items():  # one at a time: a page of all figures takes a while to draw
+        for evaluation in without({"test": {name: found}}):
+            assert "<main>" in render_run({**MINIMAL, "evaluation": evaluation, "importance": None})
 
 
 def test_a_warning_tells_its_numbers():
@@ -457,6 +432,19 @@ def test_numbers_read_as_people_write_them(said, words):
 def test_lines_that_follow_from_others_are_left_out_of_the_picture():
     stages = [Stage(label=name) for name in "abc"]
     assert draw(stages, [("a", "b"), ("b", "c"), ("a", "c")], columns=7) == draw(stages, [("a", "b"), ("b", "c")], columns=7)
+
+
+def test_a_group_that_dissolves_when_it_is_fitted_again_is_told():
+    text = " ".join(Page(render_run(a_run("clustering"))).text.split())
+    assert "Fitted again 5 times, each time on 80 of 100 rows, with 2 to 3 groups" in text
+    assert "0.500dissolves" in text.replace(" ", "")
+
+
+def test_the_worst_slice_is_named_and_what_can_not_be_compared_says_so():
+    text = " ".join(Page(render_run(a_run())).text.split())
+    difference = f"{wording.score(-0.14)} {wording.interval((-0.2, -0.1))}"
+    assert f"The worst is dest missing: 0.610, {difference} from the other rows." in text
+    assert text.count("too little to tell") == 1
 
 
 def test_the_condition_of_the_data_is_told_and_drawn_and_columns_beyond_forty_are_folded_away():

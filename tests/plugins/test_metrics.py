@@ -73,7 +73,26 @@ def test_several_classes_are_averaged(name: str, expected: float) -> None:
     assert score(name, THREE, MANY) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", ["roc_auc", "average_precision", "log_loss", "brier"])
+def test_the_calibration_error_is_the_mean_distance_of_bins_from_what_came_true() -> None:
+    assert score("expected_calibration_error", TRUTH, BINARY, bins=2) == pytest.approx(
+        (abs(0.45 / 2 - 0.5) + abs(0.7 - 0.5)) / 2
+    )
+    ties = pl.DataFrame({"prediction": ["no"] * 8, "probability:no": [0.75] * 8, "probability:yes": [0.25] * 8})
+    assert score("expected_calibration_error", pl.Series(["yes", "yes", *["no"] * 6]), ties) == pytest.approx(0)
+    assert score("expected_calibration_error", pl.Series(["no"] * 8), ties) == pytest.approx(0.25)
+    assert 0 < score("expected_calibration_error", THREE, MANY) < 1
+
+
+def test_errors_cost_what_was_said_and_one_where_nothing_was() -> None:
+    said = pl.DataFrame({"prediction": ["a", "b", "c", "b", "a", "a"]})
+    assert score("cost", THREE, said) == pytest.approx(3 / 6)
+    assert score("cost", THREE, said, costs={"a": {"b": 5}, "b": {"a": -2, "b": -1}, "x": {"a": 9}}) == pytest.approx(
+        (5 - 2 - 1 + 1) / 6
+    )
+    assert score("cost", None, said) is None
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision", "log_loss", "brier", "expected_calibration_error"])
 def test_metrics_of_probabilities_are_none_without_them(name: str) -> None:
     assert score(name, TRUTH, BINARY.select("prediction")) is None
 
@@ -149,5 +168,23 @@ def test_clusters_are_compared_with_a_truth_where_there_is_one(name: str) -> Non
 def test_a_metric_says_which_way_is_better(name: str) -> None:
     metric = build("metric", name)
     assert isinstance(metric, Metric)
-    smaller = {"log_loss", "brier", "rmse", "mae", "mape", "median_absolute_error", "davies_bouldin"}
+    smaller = {
+        "log_loss",
+        "brier",
+        "cost",
+        "expected_calibration_error",
+        "rmse",
+        "mae",
+        "mape",
+        "median_absolute_error",
+        "davies_bouldin",
+    }
     assert metric.greater_is_better == (name not in smaller)
+
+
+def test_rows_that_lack_a_class_which_the_model_scores_are_still_of_several_classes() -> None:
+    """As in a slice of the rows: of three classes the mean is taken, though two are there."""
+    truth, said = pl.Series(["a", "b", "b"]), ["a", "b", "a"]
+    scored = pl.DataFrame({"prediction": said, "score:a": [1.0, 0.0, 1.0], "score:b": [0.0, 1.0, 0.0], "score:c": [0.0] * 3})
+    assert score("recall", truth, scored) == pytest.approx(0.75)
+    assert score("recall", truth, scored.drop("score:c")) == pytest.approx(0.5)

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 from sklearn.metrics import brier_score_loss, f1_score
 
 from engine.errors import ConfigError, DataError
-from engine.plugin import Model
+from engine.plugin import Metric, Model
 from engine.registry import build, describe
 from engine.stores import models
 
@@ -74,6 +74,18 @@ def test_a_threshold_makes_the_metric_better_than_the_middle_does() -> None:
         (pl.col("probability:yes") >= cut.summary(fitted).facts["threshold"] - 1e-6) == (pl.col("prediction") == "yes")
     )
     assert said.to_series().mean() == 1
+
+
+def test_a_threshold_chosen_by_costs_costs_less_than_the_middle_does() -> None:
+    costs = {"use": "cost", "costs": {"yes": {"no": 10}}}
+    measured = build("metric", costs)
+    assert isinstance(measured, Metric)
+    plain = model(use="sklearn.LogisticRegression")
+    cut = model(use="thresholded", model="sklearn.LogisticRegression", metric=costs)
+    before, after = (measured.score(ASKED[1], one.predict(one.estimate(*LEARNED), ASKED[0]), ASKED[0]) for one in (plain, cut))
+    assert before is not None
+    assert after is not None
+    assert after < 0.75 * before
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])

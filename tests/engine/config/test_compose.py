@@ -117,6 +117,13 @@ def test_the_bare_key_on_is_text(shapes):
     assert shapes.load().view.join[0].on == ("id",)
 
 
+def test_bare_keys_true_and_false_are_classes_where_there_are_no_others(shapes):
+    spec = shapes.load("problem.costs={true:{false:5},false:{true:1}}", "problem.metric=cost", "assess=false")
+    assert spec.problem.costs == {"true": {"false": 5}, "false": {"true": 1}}
+    weighted = shapes.load("model=logistic_regression", "model.class_weight={true:5,false:1}")
+    assert weighted.model.class_weight == {"true": 5, "false": 1}
+
+
 @pytest.mark.parametrize(
     ("change", "what", "where"),
     [

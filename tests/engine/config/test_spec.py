@@ -238,7 +238,14 @@ def test_an_answer_needs_a_target(task):
 
 def test_groups_need_no_target():
     raw = changed(("problem",), {"task": "clustering"})
-    assert specify({**raw, "model": {"use": "sklearn.KMeans"}}).problem.target is None
+    raw["model"] = {"use": "sklearn.KMeans"}
+    assert specify(raw).problem.target is None
+    with pytest.raises(ConfigError, match="a clustering predicts nothing") as caught:
+        specify({**raw, "slices": ["colour"]})
+    assert caught.value.where == "slices"
+    assert specify({**raw, "stability": 2}).stability == 2
+    with pytest.raises(ConfigError, match="measured for clusterings"):
+        specify({**RAW, "stability": 2})
 
 
 @pytest.mark.parametrize(
@@ -290,6 +297,19 @@ def test_the_ranking_metric_is_the_first_and_each_is_measured_once(metric, metri
     spec = specify({**changed(("problem", "metric"), metric), "metrics": metrics})
     assert [name_of(type(one)) for one in spec.metrics] == found
     assert name_of(type(spec.metric)) == found[0]
+
+
+def test_costs_of_the_problem_are_those_of_every_metric_that_says_none():
+    costs = {"a": {"b": 5.0}}
+    raw = changed(("problem", "costs"), costs)
+    raw["model"] = {"use": "thresholded", "model": "sklearn.GaussianNB", "metric": "cost"}
+    spec = specify(raw)
+    assert (name_of(type(spec.metrics[-1])), spec.metrics[-1].costs, spec.model.metric.costs) == ("cost", costs, costs)
+    own = {"use": "cost", "costs": {"b": {"a": 2.0}}}
+    assert specify({**raw, "metrics": [own]}).metrics[-1].costs == own["costs"]
+    with pytest.raises(ConfigError, match="costs are of classes") as caught:
+        specify({**changed(("problem",), {"task": "regression", "target": "x", "costs": costs}), "model": "sklearn.Ridge"})
+    assert caught.value.where == "problem.costs"
 
 
 @pytest.mark.parametrize("task", METRICS)
