@@ -34,6 +34,7 @@ from engine.plugin import ALL, Window
 from engine.promotion import decide
 from engine.registry import describe
 from engine.segregation import Segregation, Split
+from engine.stages.work import Limits
 from engine.stores.artifacts import ArtifactStore, store_at
 from engine.stores.catalog import Catalog, RunRecord
 from engine.stores.history import Point, point_of
@@ -380,7 +381,7 @@ def run_compiled(
             watchers=[*watchers, versions],
             given=given,
             advice=advice,
-            timeout=specs[0].timeout,
+            limits=Limits(specs[0].timeout, specs[0].memory),
             enough=enough,
         )
     compiler.settle()

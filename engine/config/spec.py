@@ -225,6 +225,12 @@ class PipelineSpec(Spec):
         description="How many seconds a fit may take; one that takes longer is ended and fails. It changes no result. null: as "
         "long as it takes.",
     )
+    memory: ByteSize | None = Field(
+        default=None,
+        gt=0,
+        description="How much memory a fit may take, with its rows and libraries: 500MB, 2GB, 1GiB. One that takes more is "
+        "ended and fails. It changes no result. null: as much as there is.",
+    )
     stop_at_goal: bool = Field(
         default=False, description="Whether a sweep begins no more trials once one has reached problem.goal where trials rank."
     )

@@ -17,7 +17,7 @@ from polars.exceptions import PanicException
 from engine.errors import HostError, LevadaError
 from engine.graph import Task
 from engine.registry import use_folder
-from engine.stages.work import Work
+from engine.stages.work import UNLIMITED, Limits, Work
 from engine.stores.artifacts import Artifact, ArtifactStore
 
 Status = Literal["ran", "reused", "failed", "skipped"]
@@ -43,7 +43,7 @@ class Outcome:
 class Setting:
     """What every task of an execution shares: the store, how often to retry, where the user's plugins are.
 
-    ``timeout`` is how many seconds a fit may take.
+    ``limits`` are what a fit may take.
     """
 
     store: ArtifactStore
@@ -51,7 +51,7 @@ class Setting:
     folders: tuple[str, ...] = ()
     find: Callable[[str], StageFunction] | None = None
     secrets: Secrets = field(default_factory=dict, repr=False)
-    timeout: float | None = None
+    limits: Limits = UNLIMITED
 
 
 @cache
@@ -108,7 +108,7 @@ def _attempt(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Arti
         _use_folders(setting.folders)
         function = (setting.find or find_stage)(task.function)
         stem = f"part-{task.index:04d}"
-        work = Work(json.loads(task.params), inputs, setting.store, task.place, stem, setting.secrets, setting.timeout)
+        work = Work(json.loads(task.params), inputs, setting.store, task.place, stem, setting.secrets, setting.limits)
         return function(work)
     except LevadaError:
         raise
