@@ -392,8 +392,7 @@ def run_compiled(
         version = versions.of(one)
         seconds, named = time.time() - record.started, None if version is None else version.id
         summary = summarize(one, own, ingested, record, words, seconds, named, assessed)
-        trained = own.artifact(one.model) is not None  # not where a sweep had enough before
-        if summary["status"] == "done" and trained and version is not None:
+        if summary["status"] == "done" and version is not None:
             contents = {name: found.content for name, found in ingested.items()}
             kept = keep(manifest_of(one, own, contents, version, summary), stores.files)
             summary["bundle"] = asdict(kept)

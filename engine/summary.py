@@ -49,7 +49,7 @@ def summarize(
     return {
         "id": record.id,
         "pipeline": record.pipeline,
-        "status": "failed" if failures else "done",
+        "status": _status(compiled, execution),
         "started": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "question": _question(compiled, evaluation),
@@ -90,6 +90,14 @@ def summarize(
         "bundle": None,  # the file of what can be deployed, and what its gate said: whoever keeps it says so
         "promotion": None,
     }
+
+
+def _status(compiled: Compiled, execution: Execution) -> str:
+    """Return how a run ended; not_begun is a trial whose model was not measured, because the sweep had enough before."""
+    if execution.failures():
+        return "failed"
+    measured = execution.outcomes[compiled.evaluation[compiled.ranking]]
+    return "not_begun" if measured.status == "skipped" else "done"
 
 
 def stages(execution: Execution) -> list[dict[str, Any]]:

@@ -262,7 +262,8 @@ def show_runs(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         return
     table = table_of("run", "pipeline", "status", "started", "seconds", "answer", "overrides")
     for run in found:
-        table.add_row(*(str(run[key]) for key in ("id", "pipeline", "status", "started", "seconds", "answer", "overrides")))
+        told = {**run, "status": run["status"].replace("_", " ")}
+        table.add_row(*(str(told[key]) for key in ("id", "pipeline", "status", "started", "seconds", "answer", "overrides")))
     console_of().print(table if found else Text("no runs yet"))
 
 

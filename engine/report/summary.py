@@ -15,7 +15,7 @@ from engine.report.evaluation import Evaluation, Exemplar, Importance
 from engine.report.record import Present, Record, Text
 from engine.report.wording import measured
 
-Status: TypeAlias = Literal["done", "failed", "interrupted"]
+Status: TypeAlias = Literal["done", "failed", "interrupted", "not_begun"]
 
 
 class Question(Record):
