@@ -15,7 +15,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from engine.report import answer, colours, picture, wording
+from engine.report import answer, colours, coordinates, picture, wording
 from engine.report.evaluation import Evaluation
 from engine.report.ranking import rank
 from engine.report.summary import Run, Sweep
@@ -32,7 +32,9 @@ def render_run(summary: Mapping[str, object]) -> str:
 def render_sweep(summary: Mapping[str, object]) -> str:
     """Return the page of a sweep, with the best trial's run in full; ``summary.Sweep`` says what a summary holds."""
     sweep = Sweep.model_validate(summary)
-    return _page("sweep.html.jinja", sweep, sweep.run, answer=answer.of_sweep(sweep), ranking=rank(sweep))
+    ranking = rank(sweep)
+    drawn = coordinates.draw(sweep, [place.trial for place in ranking.places])
+    return _page("sweep.html.jinja", sweep, sweep.run, answer=answer.of_sweep(sweep), ranking=ranking, coordinates=drawn)
 
 
 def _page(template: str, subject: Run | Sweep, run: Run | None, **values: object) -> str:
