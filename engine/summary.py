@@ -35,6 +35,7 @@ def summarize(
     seconds: float,
     version: str | None = None,
     condition: Mapping[str, Any] | None = None,
+    learning_curve: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return everything there is to say about a run. Keys whose tasks did not end well are empty, not absent.
 
@@ -72,6 +73,7 @@ def summarize(
         "metrics": metrics,
         "evaluation": evaluation,
         "tested": "test" in evaluation,
+        "learning_curve": dict(learning_curve) if learning_curve is not None else None,
         "importance": (compiled.importance and _data(execution, compiled.importance)) or [],
         "lineage": {
             "batches": [_lineage(batch, parts) for one in ingested.values() for batch, parts in _batches(one)],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, PlainText, Range1d
 from bokeh.models.annotations import TeeHead, Whisker
@@ -14,6 +15,7 @@ from bokeh.plotting import figure
 
 from engine.report.colours import PALETTE, UNLABELLED, Colours
 from engine.report.evaluation import Evaluation, Importance, Projection
+from engine.report.learning import LearningCurve
 from engine.report.record import Numbers
 
 _INK, _SOFT, _GRID, _FAINT = "#33444e", "#5b6b75", "#e8edef", "#a9b8c0"
@@ -45,8 +47,10 @@ def of_run(
     return figures
 
 
-def _canvas(x: str, y: str, tooltips: Sequence[tuple[str, str]], *, height: int = 320) -> figure:
-    plot = figure(height=height, sizing_mode="stretch_width", toolbar_location=None, tools="", min_border=6)
+def _canvas(
+    x: str, y: str, tooltips: Sequence[tuple[str, str]], *, height: int = 320, x_axis: Literal["linear", "log"] = "linear"
+) -> figure:
+    plot = figure(x_axis_type=x_axis, height=height, sizing_mode="stretch_width", toolbar_location=None, tools="", min_border=6)
     plot.outline_line_color = None
     plot.background_fill_color = plot.border_fill_color = None
     plot.grid.grid_line_color = _GRID
@@ -167,6 +171,30 @@ def _importance(importance: Sequence[Importance]) -> figure:
         for row, one in zip(rows, top, strict=True)
     }
     plot.ygrid.grid_line_color = None
+    return plot
+
+
+def learning_curve(curve: LearningCurve) -> figure:
+    """Return the metric by the number of training rows: on the part with its intervals, and on the rows themselves."""
+    points = curve.points
+    source = ColumnDataSource(
+        {
+            "rows": [one.rows for one in points],
+            "value": [_float(one.value) for one in points],
+            "train": [_float(one.train) for one in points],
+            "low": [_float(one.interval[0] if one.interval else None) for one in points],
+            "high": [_float(one.interval[1] if one.interval else None) for one in points],
+        }
+    )
+    tooltips = [("rows", "@rows{0,0}"), (curve.part, "@value{0.[0000]}"), ("of these rows", "@train{0.[0000]}")]
+    wide = points[-1].rows >= 8 * points[0].rows
+    plot = _canvas("training rows", curve.metric, tooltips, x_axis="log" if wide else "linear")
+    plot.varea("rows", "low", "high", source=source, fill_color=PALETTE[0], fill_alpha=0.12)
+    for column, colour in (("train", PALETTE[1]), ("value", PALETTE[0])):
+        plot.line("rows", column, source=source, color=colour, line_width=2)
+        plot.scatter("rows", column, source=source, size=7, color=colour)
+    plot.xaxis.ticker = FixedTicker(ticks=[one.rows for one in points])
+    plot.xaxis.major_label_overrides = {one.rows: PlainText(text=f"{one.rows:,}") for one in points}
     return plot
 
 

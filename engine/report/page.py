@@ -67,11 +67,14 @@ def _shown(run: Run) -> str:
 
 
 def _figures(run: Run, part: str, shades: colours.Colours) -> tuple[list[str], dict[str, object]]:
-    if not run.evaluation and not run.importance:
+    if not run.evaluation and not run.importance and not run.learning_curve.points:
         return [], {}
     from engine.report import embedding, figures  # Bokeh takes longer to load than a failed run takes to report
 
-    plots = embedding.items(figures.of_run(run.evaluation, part, shades, run.importance))
+    drawn = figures.of_run(run.evaluation, part, shades, run.importance)
+    if run.learning_curve.points:
+        drawn["learning"] = figures.learning_curve(run.learning_curve)
+    plots = embedding.items(drawn)
     return ([embedding.library(), _source("plots.js")], dict(plots)) if plots else ([], {})
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from engine.report.condition import Condition
 from engine.report.evaluation import Evaluation, Exemplar, Importance
+from engine.report.learning import LearningCurve
 from engine.report.record import Present, Record, Text
 from engine.report.wording import measured
 
@@ -184,6 +185,7 @@ class Run(Record):
     evaluation: Annotated[dict[str, Evaluation], Present] = Field(default_factory=dict)
     tested: bool = False
     importance: tuple[Importance, ...] = ()
+    learning_curve: LearningCurve = LearningCurve()
     fit: dict[str, str | int | float | bool] = Field(default_factory=dict)
     exemplars: tuple[Exemplar, ...] = ()
     lineage: Lineage = Lineage()

@@ -1,7 +1,7 @@
 """Estimates a model from the training rows.
 
-In: all encoded partitions. Out: the fitted model, as skops; the value names the features in their order and holds what
-the model says of its fit.
+In: all encoded partitions; with a ``size``, only so many of the training rows count. Out: the fitted model, as skops; the
+value names the features in their order and holds what the model says of its fit.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def run(work: Work) -> Artifact:
 def ready(work: Work) -> Callable[[], Artifact]:
     """Return what fits the model here, with the rows read."""
     model: Model = work.plugin("model", "model")
-    features, target = rows.of_part(work, work.inputs, "train")
+    features, target = rows.nested(*rows.of_part(work, work.inputs, "train"), work.params.get("size", 1.0))
 
     def fit() -> Artifact:
         with explained(f"the model {work.params['model']['use']} can not be fitted"):

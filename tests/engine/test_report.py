@@ -11,11 +11,10 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from engine.report import colours, coordinates, render_run, render_sweep, wording
+from engine.report import colours, render_run, render_sweep, wording
 from engine.report.evaluation import Cluster, Evaluation
 from engine.report.picture import draw
-from engine.report.ranking import rank
-from engine.report.summary import Run, Stage, Sweep
+from engine.report.summary import Run, Stage
 
 HOSTILE = "</script><script>alert(1)</script><img src=https://x/a onerror=alert(2)>\"'&{{ 7*7 }}$$x$$"
 LABELS = ["flights.ingest", "flights.prepare", "view", "segregate", "encode", "estimate", "evaluate"]
@@ -47,9 +46,9 @@ EVALUATIONS = {
     },
 }
 FIGURES = {
-    "classification": {"roc", "pr", "importance"},
-    "regression": {"residuals", "scatter", "importance"},
-    "clustering": {"clusters", "labels", "importance"},
+    "classification": {"roc", "pr", "importance", "learning"},
+    "regression": {"residuals", "scatter", "importance", "learning"},
+    "clustering": {"clusters", "labels", "importance", "learning"},
 }
 REQUIRED = {"id", "pipeline", "status", "label", "name", "part", "cluster", "feature", "column", "check", "number"}
 MINIMAL = {"id": "1", "pipeline": "flights", "status": "interrupted"}
@@ -156,6 +155,16 @@ def a_run(task="classification", name=str):
         },
         "metrics": {"validation": {"roc_auc": 0.73, name("f1"): None}, "test": {"roc_auc": 0.7312}},
         "evaluation": json.loads(json.dumps(EVALUATIONS[task]).replace('"true"', json.dumps(name("true")))),
+        "learning_curve": {
+            "metric": name("roc_auc"),
+            "part": "validation",
+            "points": [
+                {"rows": 10, "train": 0.9, "value": 0.5, "interval": [0.4, 0.6]},
+                {"rows": 100, "train": 0.8, "value": 0.7, "interval": None},
+            ],
+            "last_step": {"rows": [10, 100], "difference": 0.2, "interval": [0.1, 0.3], "gains": True, "loses": False},
+            "failures": [name("size 1: too few rows")],
+        },
         "importance": [
             {"feature": name("hour"), "mean": 0.05, "std": 0.002},
             {"feature": name("day"), "mean": -0.01, "std": 0.0},
@@ -472,52 +481,3 @@ def test_the_condition_of_the_data_is_told_and_drawn_and_columns_beyond_forty_ar
     assert "25.0 % missing" in page
     before, folded = page.split("<summary>5 more columns</summary>")
     assert (before.count("<title>0 to 1: 4 rows</title>"), folded.count("<title>0 to 1: 4 rows</title>")) == (39, 5)
-
-
-def swept(*trials, best, greater=True):
-    """A sweep whose trials are overrides and a metric, None where one failed."""
-    entries = [
-        {"number": number, "overrides": given, "status": "done", "metrics": {"f1": value}}
-        if value is not None
-        else {"number": number, "overrides": given, "status": "failed"}
-        for number, (given, value) in enumerate(trials)
-    ]
-    question = {"metric": "f1", "greater_is_better": greater}
-    return Sweep.model_validate({**MINIMAL, "status": "done", "question": question, "trials": entries, "best": best})
-
-
-def drawn(sweep):
-    return coordinates.draw(sweep, [place.trial for place in rank(sweep).places])
-
-
-def test_trials_are_lines_over_what_differs_numbers_as_they_spread_and_the_best_on_top():
-    picture = drawn(
-        swept(
-            (["pipeline=x", "+model.C=0.01", "model=tree", "seed=1"], 0.5),
-            (["pipeline=x", "+model.C=1", "model=forest", "seed=2"], 0.9),
-            (["pipeline=x", "+model.C=100", "model=forest", "seed=3"], 0.7),
-            (["pipeline=x", "+model.C=10", "model=svm", "seed=4"], None),
-            best=1,
-        )
-    )
-    assert [(axis.name, axis.scale) for axis in picture.axes] == [("model.C", "log"), ("model", ""), ("seed", ""), ("f1", "")]
-    assert [label for _, label in picture.axes[1].ticks] == ["forest", "tree", "svm"]
-    assert [line.kind for line in picture.lines] == ["failed", "done", "done", "best"]
-    assert [len(line.path.split("L")) for line in picture.lines] == [3, 4, 4, 4]
-    assert picture.lines[-1].title.startswith("trial 1: f1 0.900\npipeline=x\n")
-    heights = {label: height for height, label in picture.axes[-1].ticks}
-    assert heights["0.9"] < heights["0.7"] < heights["0.5"]
-
-
-def test_what_finds_no_place_among_the_coordinates_is_said():
-    trials = [([f"model=m{number}", *(f"p{one}={number}" for one in range(9))], number / 40) for number in range(40)]
-    picture = drawn(swept(*trials, best=0, greater=False))
-    assert [axis.name for axis in picture.axes] == ["model", *(f"p{one}" for one in range(7)), "f1"]
-    assert [label for _, label in picture.axes[0].ticks][-2:] == ["m18", "21 others"]
-    assert len(picture.notes) == 2
-    assert picture.lines[-1].path.endswith(",40.0")  # less is better: the least stands at the top
-
-
-@pytest.mark.parametrize("trials", [[(["a=1"], 0.5), (["a=1"], 0.5)], [(["a=1"], 0.5), (["a=2"], None)]])
-def test_there_are_no_coordinates_where_nothing_can_be_compared(trials):
-    assert drawn(swept(*trials, best=0)) is None

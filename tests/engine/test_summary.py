@@ -29,6 +29,7 @@ KEYS = [
     "metrics",
     "evaluation",
     "tested",
+    "learning_curve",
     "importance",
     "lineage",
     "results",
