@@ -19,6 +19,7 @@ from engine.config.spec import Executor
 from engine.errors import HostError
 from engine.execute.perform import Outcome, Setting, perform
 from engine.graph import Task
+from engine.stages import rows
 from engine.stores.artifacts import Artifact
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Workers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        rows.forget()
         self._stack.__exit__(kind, error, trace)
 
     def perform(self, setting: Setting, calls: Sequence[Call], done: Done) -> None:

@@ -79,6 +79,8 @@ class _Estimator(Model):
                 found="no target" if target is None else f"{target.null_count():,} rows without one",
                 hint="expect it of the dataset: {use: not_null, columns: [...]}",
             )
+        if any(name.startswith("copy") and value is False for name, value in self._parameters().items()):
+            matrix = matrix.copy()  # it may write to what it is given, which others are given, too
         try:
             with np.errstate(**_QUIET):
                 getattr(estimator, method)(matrix, None if target is None else self._target(target))
