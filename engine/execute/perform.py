@@ -43,7 +43,7 @@ class Outcome:
 class Setting:
     """What every task of an execution shares: the store, how often to retry, where the user's plugins are.
 
-    ``limits`` are what a fit may take.
+    ``limits`` are what a fit may take, ``shared`` is a folder for what several processes map into memory.
     """
 
     store: ArtifactStore
@@ -52,6 +52,7 @@ class Setting:
     find: Callable[[str], StageFunction] | None = None
     secrets: Secrets = field(default_factory=dict, repr=False)
     limits: Limits = UNLIMITED
+    shared: Path | None = None
 
 
 @cache
@@ -108,7 +109,8 @@ def _attempt(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Arti
         _use_folders(setting.folders)
         function = (setting.find or find_stage)(task.function)
         stem = f"part-{task.index:04d}"
-        work = Work(json.loads(task.params), inputs, setting.store, task.place, stem, setting.secrets, setting.limits)
+        params, limits = json.loads(task.params), setting.limits
+        work = Work(params, inputs, setting.store, task.place, stem, setting.secrets, limits, setting.shared)
         return function(work)
     except LevadaError:
         raise

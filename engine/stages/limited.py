@@ -40,6 +40,7 @@ def within(work: Work, limits: Limits) -> Artifact:
         "root": str(work.store.root),
         "place": work.place,
         "stem": work.stem,
+        "shared": str(work.shared) if work.shared is not None else None,
         "folders": [path for path in sys.path if path and (Path(path) / "plugins").is_dir()],
     }
     name = work.params["model"]["use"]
@@ -164,7 +165,8 @@ def answer(line: str, ready: Callable[[Work], Callable[[], Artifact]], begun: Ca
         use_folder(Path(folder))
     inputs = tuple(map(Artifact.from_json, call["inputs"]))
     try:
-        fit = ready(Work(call["params"], inputs, store_at(Path(call["root"])), call["place"], call["stem"]))
+        shared = Path(call["shared"]) if call["shared"] else None
+        fit = ready(Work(call["params"], inputs, store_at(Path(call["root"])), call["place"], call["stem"], shared=shared))
         begun()
         return json.dumps({"artifact": fit().to_json()})
     except LevadaError as error:

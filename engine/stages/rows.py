@@ -15,8 +15,10 @@ from typing import TypeAlias
 import numpy as np
 import polars as pl
 
+from engine import digest
 from engine.errors import DataError
 from engine.plugin import PART, TARGET
+from engine.plugin.matrix import share
 from engine.stages.work import Work
 from engine.stores.artifacts import Artifact
 
@@ -73,9 +75,15 @@ def forget() -> None:
 
 
 def of_part(work: Work, encoded: Sequence[Artifact], part: str) -> Rows:
-    """Return the rows of a part. ``DataError`` when there are none. They are shared with other tasks of this process."""
+    """Return the rows of a part. ``DataError`` when there are none. They are shared with other tasks of this process.
+
+    Their matrix is shared with other processes, too, where the work names a folder for it.
+    """
     key = (str(work.store.root), part, *(artifact.digest for artifact in encoded))
-    return _SHARED.get(key, lambda: _read(work, encoded, part))
+    features, target = _SHARED.get(key, lambda: _read(work, encoded, part))
+    if work.shared is not None:
+        share(features, work.shared / f"{digest.of_value(list(key))}.npy")
+    return features, target
 
 
 def _read(work: Work, encoded: Sequence[Artifact], part: str) -> Rows:

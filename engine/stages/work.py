@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -40,6 +41,8 @@ class Work:
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     limits: Limits = UNLIMITED
     """What a fit may take: no parameter, so that it is in no key."""
+    shared: Path | None = None
+    """A folder for matrices that several processes map into memory, while there are some."""
 
     def plugin(self, kind: str, key: str) -> Any:
         """Return the plugin that a parameter describes; the secrets of its dataset, which parameters lack, are put in."""
