@@ -119,6 +119,8 @@ def _attempt(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Arti
         if isinstance(error, MemoryError) or "Cannot allocate memory" in str(error):
             hint = "use fewer workers (executor.workers=1), or a larger machine"
             raise HostError(f"{task.label}: not enough memory", hint=hint) from error
+        if type(error).__name__ == "_DeadlockError":  # Python's own, and private: two threads imported what imports each other
+            raise HostError(f"{task.label}: two threads imported a library at once", found=str(error)) from error
         raise _bug(task, error) from error
 
 

@@ -6,6 +6,7 @@ said of the same parameters before is remembered.
 """
 
 import inspect
+import threading
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
@@ -30,6 +31,9 @@ _Fitted: TypeAlias = Any
 
 _QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}
 """Of numbers too large NumPy warns before scikit-learn refuses them; the refusal is enough."""
+
+_IMPORTING = threading.Lock()
+"""Parts of scikit-learn import each other: two fits that begin at once would wait for one another."""
 
 _ROWS = "levada_rows_"
 """Where a clusterer that can not predict remembers the rows that it was estimated from."""
@@ -268,7 +272,8 @@ def _restored(name: str, parameters: dict[str, Any]) -> Model:
 
 
 def _load(name: str) -> _Fitted:
-    return getattr(import_module(HOMES[name][0]), name)
+    with _IMPORTING:
+        return getattr(import_module(HOMES[name][0]), name)
 
 
 def _doc(name: str, base: type[_Estimator]) -> str:
