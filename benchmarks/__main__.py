@@ -8,7 +8,19 @@ from collections.abc import Sequence
 
 from benchmarks.timing import Row
 
-NAMES = ("empty_tasks", "flights_10m", "peers", "scaling", "limited", "unchanged", "sweep", "one_new_batch", "ingest", "mongo")
+NAMES = (
+    "empty_tasks",
+    "flights_10m",
+    "peers",
+    "scaling",
+    "limited",
+    "unchanged",
+    "sweep",
+    "sweep_peers",
+    "one_new_batch",
+    "ingest",
+    "mongo",
+)
 _COLUMNS = ("what", "ours", "alternative", "ratio", "from", "to", "aim, at most")
 
 

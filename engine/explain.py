@@ -19,6 +19,7 @@ from engine.errors import DataError
 from engine.execute import resolve
 from engine.graph import Graph, Task
 from engine.ingestion import Planned, asked_of
+from engine.learning import plan_learning_curve
 from engine.opened import open_catalog, opened
 from engine.plugin import ROW, Transformer
 from engine.records import BATCH, PARTITION, held_now, rows
@@ -43,7 +44,9 @@ def explain(spec: PipelineSpec) -> dict[str, Any]:
         compiled, ingested = compiler.compile(spec, final=True)
         rules = asked_of(list(planned.values()), [ingested[name] for name in planned], catalog).graph
         condition = plan_condition(spec, ingested.values() if spec.assess else (), ahead=True).graph
-        graph = Graph([*rules.values(), *condition.values(), *compiled.graph.values()])
+        curve = plan_learning_curve(compiled, final=True)
+        model = compiled.graph if curve is None else curve.graph
+        graph = Graph([*rules.values(), *condition.values(), *model.values()])
         given = {
             key: ingested[name].outcomes[part.source]
             for name, keys in compiled.ingest.items()

@@ -18,17 +18,19 @@ from engine import digest
 from engine.bundling import keep, manifest_of
 from engine.columns import check_columns
 from engine.compile import Compiled, compile_pipeline, used
-from engine.condition import plan_condition
+from engine.condition import Condition, plan_condition
 from engine.config.spec import PipelineSpec
 from engine.errors import DataError
 from engine.execute import Execution, Outcome, Watcher, Workers, execute
 from engine.graph import Graph, Task
 from engine.ingestion import Ingested, Planned, definition_of, foreseen, ingest, plan_dataset, recall
+from engine.learning import LearningCurve, plan_learning_curve
 from engine.opened import Stores, ended, opened, recorded, workers_of
 from engine.plugin import ROW
 from engine.promotion import decide
 from engine.registry import describe
 from engine.segregation import Segregation, Split
+from engine.stages.work import Limits
 from engine.stores.artifacts import ArtifactStore
 from engine.stores.history import Point, point_of
 from engine.summary import split_summary, summarize
@@ -275,11 +277,13 @@ def run_compiled(
         conditions = [
             plan_condition(one.spec, ingested.values() if final and one.spec.assess else ()) for one, ingested in compiled
         ]
-        graphs = [*(one.graph for one, _ in compiled), *(one.graph for one in conditions)]
+        curves = [plan_learning_curve(one, final=final) for one, _ in compiled]
+        beside: list[Condition | LearningCurve] = [*conditions, *(curve for curve in curves if curve is not None)]
+        graphs = [*(one.graph for one, _ in compiled), *(one.graph for one in beside)]
         graph = Graph(task for one in graphs for task in one.values())
         given = {key: outcome for one, ingested in compiled for key, outcome in given_to(one, ingested).items()}
         given |= {key: outcome for one in conditions for key, outcome in one.given.items()}
-        advice = frozenset(key for one in conditions for key in one.own)
+        advice = frozenset(key for one in beside for key in one.own)
         views = [(one, ingested, record.id) for record, (one, ingested) in zip(records, compiled, strict=True)]
         versions = Versions(stores.files, catalog, stores.bus, views)
         execution = execute(
@@ -292,19 +296,19 @@ def run_compiled(
             watchers=[*watchers, versions],
             given=given,
             advice=advice,
-            timeout=specs[0].timeout,
+            limits=Limits(specs[0].timeout, specs[0].memory),
             enough=enough,
         )
     compiler.settle()
     runs = []
-    for record, (one, ingested), words, condition in zip(records, compiled, overrides, conditions, strict=True):
+    for record, (one, ingested), words, condition, curve in zip(records, compiled, overrides, conditions, curves, strict=True):
         own = Execution(one.graph, {key: execution.outcomes[key] for key in one.graph})
         assessed = condition.read(execution) if condition.graph else None
         version = versions.of(one)
         seconds, named = time.time() - record.started, None if version is None else version.id
-        summary = summarize(one, own, ingested, record, words, seconds, named, assessed)
-        trained = own.artifact(one.model) is not None  # not where a sweep had enough before
-        if summary["status"] == "done" and trained and version is not None:
+        learned = curve.read(execution) if curve is not None else None
+        summary = summarize(one, own, ingested, record, words, seconds, named, assessed, learned)
+        if summary["status"] == "done" and version is not None:
             contents = {name: found.content for name, found in ingested.items()}
             kept = keep(manifest_of(one, own, contents, version, summary), stores.files)
             summary["bundle"] = asdict(kept)

@@ -36,6 +36,7 @@ def summarize(
     seconds: float,
     version: str | None = None,
     condition: Mapping[str, Any] | None = None,
+    learning_curve: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return everything there is to say about a run. Keys whose tasks did not end well are empty, not absent.
 
@@ -50,7 +51,7 @@ def summarize(
     return {
         "id": record.id,
         "pipeline": record.pipeline,
-        "status": "failed" if failures else "done",
+        "status": _status(compiled, execution),
         "started": datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
         "question": _question(compiled, evaluation),
@@ -76,6 +77,7 @@ def summarize(
         "evaluation": evaluation,
         "slices": {part: found for part, key in compiled.slices.items() if (found := _data(execution, key)) is not None},
         "tested": "test" in evaluation,
+        "learning_curve": dict(learning_curve) if learning_curve is not None else None,
         "importance": (compiled.importance and _data(execution, compiled.importance)) or [],
         "lineage": {
             "batches": [_lineage(batch, parts) for one in ingested.values() for batch, parts in _batches(one)],
@@ -134,6 +136,14 @@ def _unknown_costs(spec: PipelineSpec, split: Sequence[Mapping[str, Any]]) -> li
         )
         for name in found
     ]
+
+
+def _status(compiled: Compiled, execution: Execution) -> str:
+    """Return how a run ended; not_begun is a trial whose model was not measured, because the sweep had enough before."""
+    if execution.failures():
+        return "failed"
+    measured = execution.outcomes[compiled.evaluation[compiled.ranking]]
+    return "not_begun" if measured.status == "skipped" else "done"
 
 
 def stages(execution: Execution) -> list[dict[str, Any]]:

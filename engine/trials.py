@@ -251,7 +251,7 @@ def _entry(trial: Trial, run: Run | None, error: LevadaError | None) -> dict[str
         "overrides": list(trial.overrides),
         "model": model,
         "baseline": model in _BASELINES,
-        "status": _status(fit, predict, error),
+        "status": _status(run, error),
         "metrics": dict(measured.get("metrics", {})),
         "intervals": dict(measured.get("intervals", {})),
         "seconds": round(sum(outcome.seconds for outcome in (fit, predict) if outcome is not None), 2),
@@ -262,11 +262,10 @@ def _entry(trial: Trial, run: Run | None, error: LevadaError | None) -> dict[str
     }
 
 
-def _status(fit: Outcome | None, predict: Outcome | None, error: LevadaError | None) -> str:
-    if error is not None:
+def _status(run: Run | None, error: LevadaError | None) -> str:
+    if error is not None or run is None:
         return "left_out" if isinstance(error, Unsuitable) else "failed"
-    begun = all(outcome is not None and outcome.status != "skipped" for outcome in (fit, predict))
-    return "done" if begun else "not_begun"
+    return str(run.summary["status"])
 
 
 def _outcomes(run: Run) -> tuple[Outcome, Outcome]:

@@ -54,7 +54,7 @@ def written(rows: pl.LazyFrame, folder: Path) -> list[str]:
 
 def matrix(features: pl.LazyFrame) -> pl.LazyFrame:
     """Return the numbers that a model takes: what was missing filled in, standardized, levels as columns."""
-    until_train, until_validation = _bounds(features)
+    until_train, until_validation = bounds(features)
     time = pl.col("time_hour")
     part = pl.when(time <= until_train).then(pl.lit("train")).when(time <= until_validation).then(pl.lit("validation"))
     label = part.otherwise(pl.lit("test")).cast(pl.Enum(["train", "validation", "test"]))
@@ -76,7 +76,7 @@ def matrix(features: pl.LazyFrame) -> pl.LazyFrame:
     return features.select(*scaled, *flags, __target__="late", __part__=label)
 
 
-def _bounds(features: pl.LazyFrame) -> tuple[datetime, datetime]:
+def bounds(features: pl.LazyFrame) -> tuple[datetime, datetime]:
     """Return the last time of the training and of the validation part: equal times stay together."""
     counts = features.group_by("time_hour").len().sort("time_hour").with_columns(until=pl.col("len").cum_sum())
     times = counts.collect(engine="streaming")

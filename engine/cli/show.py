@@ -56,6 +56,7 @@ def show_run(summary: Mapping[str, Any], report: Path, started: float = STARTED)
         console.print(_metrics(summary["evaluation"]))
     _looked_into(console, summary)
     _answer(console, summary["question"])
+    _learning(console, summary["learning_curve"])
     if summary["promotion"] is not None:
         console.print(Text(f"promote  {summary['promotion']['message']}"))
     console.print(Text(f"report   {_short(report)}"))
@@ -101,6 +102,7 @@ def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
         _comparison(console, summary["comparison"])
         _looked_into(console, summary["run"])
         _answer(console, summary["question"])
+        _learning(console, summary["run"]["learning_curve"])
         console.print(Text(f"best     {summary['command']}"))
     console.print(Text(f"report   {_short(report)}"))
 
@@ -134,6 +136,23 @@ def _condition(console: Console, condition: Mapping[str, Any] | None, pipeline: 
     told = ", ".join(f"{count} {one}{'s' * (count > 1)}" for count, one in counts if count) or "nothing to report"
     hint = f" (the report shows them, `levada assess pipeline={pipeline}` what to do)" if severities else ""
     console.print(Text("data     ", style="cyan") + Text(f"{rows:,} rows assessed: {told}{hint}"))
+
+
+def _learning(console: Console, curve: Mapping[str, Any] | None) -> None:
+    """Print in one line what the last of the training rows brought."""
+    if curve is None or curve["last_step"] is None:
+        return
+    step = curve["last_step"]
+    verdict = (
+        "more rows may well help"
+        if step["gains"]
+        else "more rows made it worse"
+        if step["loses"]
+        else "whether more rows would help can not be told"
+    )
+    before, after = step["rows"]
+    change = f"{step['difference']:+.4f}{_between(step['interval'])}"
+    console.print(Text(f"curve    {curve['metric']} {change} from {before:,} to {after:,} training rows: {verdict}"))
 
 
 def show_warnings(console: Console, summary: Mapping[str, Any]) -> None:
@@ -301,8 +320,9 @@ def show_runs(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         return
     table = table_of("run", "pipeline", "status", "started", "seconds", "answer", "overrides")
     for run in found:
+        told = {**run, "status": run["status"].replace("_", " ")}
         table.add_row(
-            *(Text(str(run[key])) for key in ("id", "pipeline", "status", "started", "seconds", "answer", "overrides"))
+            *(Text(str(told[key])) for key in ("id", "pipeline", "status", "started", "seconds", "answer", "overrides"))
         )
     console_of().print(table if found else Text("no runs yet"))
 

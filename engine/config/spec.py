@@ -243,6 +243,17 @@ class PipelineSpec(Spec):
         description="How many seconds a fit may take; one that takes longer is ended and fails. It changes no result. null: as "
         "long as it takes.",
     )
+    memory: ByteSize | None = Field(
+        default=None,
+        gt=0,
+        description="How much memory a fit may take, with its rows and libraries: 500MB, 2GB, 1GiB. One that takes more is "
+        "ended and fails. It changes no result. null: as much as there is.",
+    )
+    learning_curve: bool | tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=False,
+        description="Whether to fit the model on fewer training rows, too, to see whether more would help: true, or the sizes, "
+        "as shares up to 1 or as numbers of rows. In a sweep it is of the best trial alone.",
+    )
     stop_at_goal: bool = Field(
         default=False, description="Whether a sweep begins no more trials once one has reached problem.goal where trials rank."
     )
@@ -417,8 +428,7 @@ def _check_wiring(spec: PipelineSpec) -> None:
             where="model.use",
             hint=f"choose a model for {spec.problem.task}: `levada plugins model` lists them",
         )
-    if spec.stop_at_goal and spec.problem.goal is None:
-        raise ConfigError("there is no goal to stop at", where="stop_at_goal", hint="set problem.goal")
+    _check_wishes(spec)
     if spec.store.kind == "mongo" and spec.store.uri is None:
         hint = "store.uri=mongodb://127.0.0.1:27017, or uri: ${oc.env:NAME} where it has a password"
         raise ConfigError("a store in MongoDB needs its address", where="store.uri", hint=hint)
@@ -442,6 +452,15 @@ def _check_problem(spec: PipelineSpec) -> None:
     if spec.slices and spec.problem.task == "clustering":
         hint = "remove it: the report shows which rows each cluster has"
         raise ConfigError("a clustering predicts nothing that could be right in some rows only", where="slices", hint=hint)
+
+
+def _check_wishes(spec: PipelineSpec) -> None:
+    """Check that what a run is to do besides can be done for its problem."""
+    if spec.stop_at_goal and spec.problem.goal is None:
+        raise ConfigError("there is no goal to stop at", where="stop_at_goal", hint="set problem.goal")
+    if spec.learning_curve and spec.problem.task == "clustering":
+        hint = "learning_curve=false"
+        raise ConfigError("groups have no learning curve: there is no answer to learn", where="learning_curve", hint=hint)
 
 
 def _check_references(datasets: Mapping[str, Dataset]) -> None:

@@ -18,6 +18,7 @@ from engine.execute.committer import Committer
 from engine.execute.executors import Call, Workers
 from engine.execute.perform import Outcome, Secrets, Setting, StageFunction
 from engine.graph import Graph, Task
+from engine.stages.work import UNLIMITED, Limits
 from engine.stores.artifacts import Artifact, ArtifactStore
 from engine.stores.catalog import Catalog, Known, Memory
 
@@ -90,14 +91,14 @@ def execute(
     secrets: Secrets | None = None,
     advice: Container[str] = (),
     find: Callable[[str], StageFunction] | None = None,
-    timeout: float | None = None,
+    limits: Limits = UNLIMITED,
     enough: Callable[[Task, Outcome], bool] = lambda _task, _outcome: False,
 ) -> Execution:
     """Return the outcomes of a graph's tasks; what was done before is looked up, what ends is committed at once.
 
     ``given`` are outcomes of tasks that have ended elsewhere. Without ``keep_going`` nothing new is begun after the first
     failure; a failure of a task whose key is in ``advice`` never stops anything. ``secrets`` go to workers and nowhere else.
-    ``timeout`` is how many seconds a fit may take. Nothing new is begun after an outcome that is ``enough``.
+    ``limits`` are what a fit may take. Nothing new is begun after an outcome that is ``enough``.
     ``find`` replaces the look-up of stage functions. Workers that are passed in are used and stay open. Ctrl-C raises
     ``Interrupted``; what had ended by then is committed.
     """
@@ -124,7 +125,7 @@ def execute(
         def ends(task: Task, outcome: Outcome) -> bool:
             return (outcome.error is not None and not keep_going and task.key not in advice) or enough(task, outcome)
 
-        setting = Setting(store, own.executor.retries, _folders(), find, secrets or {}, timeout)
+        setting = Setting(store, own.executor.retries, _folders(), find, secrets or {}, limits)
         try:
             if any(ends(graph[key], outcome) for key, outcome in outcomes.items()):
                 raise _Stopped

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
 
 from engine.config.spec import Executor
 from engine.errors import HostError
 from engine.execute.perform import Outcome, Setting, perform
 from engine.graph import Task
+from engine.stages import rows
+from engine.stages.work import UNLIMITED
 from engine.stores.artifacts import Artifact
 
 if TYPE_CHECKING:
@@ -49,15 +54,19 @@ class Workers:
         self._note = note
         self._stack = ExitStack()
         self._client: Client | None = None
+        self._shared: Path | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        rows.forget()
         self._stack.__exit__(kind, error, trace)
 
     def perform(self, setting: Setting, calls: Sequence[Call], done: Done) -> None:
         """Perform all calls; ``done`` is called with each outcome."""
+        if self.executor.kind != "threads" or setting.limits != UNLIMITED:
+            setting = replace(setting, shared=self._folder(setting.store.root))
         names = {call.task.key: (call.task.label, call.task.index, call.task.key) for call in calls}
         graph = {
             names[call.task.key]: (
@@ -73,6 +82,14 @@ class Workers:
         if self._client is None:
             self._client = self._stack.enter_context(_client(self.executor, self._note))
         _run_distributed(self._client, graph, tasks, done)
+
+    def _folder(self, root: Path) -> Path:
+        """Return a folder that all processes see, for as long as the workers are there."""
+        if self._shared is None:
+            self._shared = root / "tmp" / uuid4().hex
+            self._shared.mkdir(parents=True)
+            self._stack.callback(shutil.rmtree, self._shared, ignore_errors=True)
+        return self._shared
 
 
 def _run_threads(executor: Executor, graph: dict[Any, Any], tasks: Mapping[Any, Task], done: Done) -> None:

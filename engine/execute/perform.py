@@ -17,7 +17,7 @@ from polars.exceptions import PanicException
 from engine.errors import HostError, LevadaError
 from engine.graph import Task
 from engine.registry import use_folder
-from engine.stages.work import Work
+from engine.stages.work import UNLIMITED, Limits, Work
 from engine.stores.artifacts import Artifact, ArtifactStore
 
 Status = Literal["ran", "reused", "failed", "skipped"]
@@ -43,7 +43,7 @@ class Outcome:
 class Setting:
     """What every task of an execution shares: the store, how often to retry, where the user's plugins are.
 
-    ``timeout`` is how many seconds a fit may take.
+    ``limits`` are what a fit may take, ``shared`` is a folder for what several processes map into memory.
     """
 
     store: ArtifactStore
@@ -51,7 +51,8 @@ class Setting:
     folders: tuple[str, ...] = ()
     find: Callable[[str], StageFunction] | None = None
     secrets: Secrets = field(default_factory=dict, repr=False)
-    timeout: float | None = None
+    limits: Limits = UNLIMITED
+    shared: Path | None = None
 
 
 @cache
@@ -108,7 +109,8 @@ def _attempt(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Arti
         _use_folders(setting.folders)
         function = (setting.find or find_stage)(task.function)
         stem = f"part-{task.index:04d}"
-        work = Work(json.loads(task.params), inputs, setting.store, task.place, stem, setting.secrets, setting.timeout)
+        params, limits = json.loads(task.params), setting.limits
+        work = Work(params, inputs, setting.store, task.place, stem, setting.secrets, limits, setting.shared)
         return function(work)
     except LevadaError:
         raise
@@ -117,6 +119,8 @@ def _attempt(setting: Setting, task: Task, inputs: tuple[Artifact, ...]) -> Arti
         if isinstance(error, MemoryError) or "Cannot allocate memory" in str(error):
             hint = "use fewer workers (executor.workers=1), or a larger machine"
             raise HostError(f"{task.label}: not enough memory", hint=hint) from error
+        if type(error).__name__ == "_DeadlockError":  # Python's own, and private: two threads imported what imports each other
+            raise HostError(f"{task.label}: two threads imported a library at once", found=str(error)) from error
         raise _bug(task, error) from error
 
 

@@ -23,6 +23,7 @@ from engine.plugin.base import Finding, Plugin
 from engine.plugin.check import Broken, Check, DatasetCheck
 from engine.plugin.columns import CHECK, PART, PARTS, RAW, ROW, TARGET, Columns, TaskName, choose, require
 from engine.plugin.extractor import ALL, Extractor, Salvaged, Source, SourcePartition, Window
+from engine.plugin.matrix import numbers_of
 from engine.plugin.model import Costs, FitSummary, Metric, Model
 from engine.plugin.splitter import Folds, Roles, Shares, Splitter
 from engine.plugin.transformer import FittedTransformer, Selector, TimeAware, Transformer
@@ -60,5 +61,6 @@ __all__ = [
     "Transformer",
     "Window",
     "choose",
+    "numbers_of",
     "require",
 ]

@@ -30,6 +30,8 @@ def of_run(run: Run) -> Answer:
         lead, verdict, tone = "There is no answer", f"the run failed{where}", "bad"
     elif run.status == "interrupted":
         lead, verdict, tone = "There is no answer yet", "the run was interrupted; the next one goes on from here", "bad"
+    elif run.status == "not_begun":
+        lead, verdict, tone = "There is no answer", "the sweep had enough before this trial was measured", "plain"
     else:
         lead, verdict, tone = "The run is done", "nothing was measured", "plain"
     return Answer(*_asked(run.question), lead, verdict, tone)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from bokeh.models import ColumnDataSource, HoverTool, PlainText, Range1d
 from bokeh.plotting import figure
@@ -19,9 +20,11 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 _CURVE_POINTS = 400
 
 
-def canvas(x: str, y: str, tooltips: Sequence[tuple[str, str]], *, height: int = 320) -> figure:
+def canvas(
+    x: str, y: str, tooltips: Sequence[tuple[str, str]], *, height: int = 320, x_axis: Literal["linear", "log"] = "linear"
+) -> figure:
     """Return an empty figure with titles of its axes and what a point tells."""
-    plot = figure(height=height, sizing_mode="stretch_width", toolbar_location=None, tools="", min_border=6)
+    plot = figure(x_axis_type=x_axis, height=height, sizing_mode="stretch_width", toolbar_location=None, tools="", min_border=6)
     plot.outline_line_color = None
     plot.background_fill_color = plot.border_fill_color = None
     plot.grid.grid_line_color = _GRID

@@ -13,6 +13,7 @@ from engine.report import certainty
 from engine.report.canvas import FAINT, INK, canvas, finite, floats, line, thin, unit_square
 from engine.report.colours import PALETTE, UNLABELLED, Colours
 from engine.report.evaluation import Evaluation, Importance, Projection
+from engine.report.learning import LearningCurve
 
 _DOTS, _FEATURES, _NAME = 3000, 20, 26
 
@@ -163,6 +164,30 @@ def _importance(importance: Sequence[Importance]) -> figure:
         for row, one in zip(rows, top, strict=True)
     }
     plot.ygrid.grid_line_color = None
+    return plot
+
+
+def learning_curve(curve: LearningCurve) -> figure:
+    """Return the metric by the number of training rows: on the part with its intervals, and on the rows themselves."""
+    points = curve.points
+    source = ColumnDataSource(
+        {
+            "rows": [one.rows for one in points],
+            "value": floats(tuple(one.value for one in points)),
+            "train": floats(tuple(one.train for one in points)),
+            "low": floats(tuple(one.interval[0] if one.interval else None for one in points)),
+            "high": floats(tuple(one.interval[1] if one.interval else None for one in points)),
+        }
+    )
+    tooltips = [("rows", "@rows{0,0}"), (curve.part, "@value{0.[0000]}"), ("of these rows", "@train{0.[0000]}")]
+    wide = points[-1].rows >= 8 * points[0].rows
+    plot = canvas("training rows", curve.metric, tooltips, x_axis="log" if wide else "linear")
+    plot.varea("rows", "low", "high", source=source, fill_color=PALETTE[0], fill_alpha=0.12)
+    for column, colour in (("train", PALETTE[1]), ("value", PALETTE[0])):
+        plot.line("rows", column, source=source, color=colour, line_width=2)
+        plot.scatter("rows", column, source=source, size=7, color=colour)
+    plot.xaxis.ticker = FixedTicker(ticks=[one.rows for one in points])
+    plot.xaxis.major_label_overrides = {one.rows: PlainText(text=f"{one.rows:,}") for one in points}
     return plot
 
 

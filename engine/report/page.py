@@ -15,7 +15,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from engine.report import answer, colours, picture, wording
+from engine.report import answer, colours, coordinates, picture, wording
 from engine.report.evaluation import Evaluation
 from engine.report.ranking import rank
 from engine.report.summary import Run, Sweep
@@ -32,7 +32,9 @@ def render_run(summary: Mapping[str, object]) -> str:
 def render_sweep(summary: Mapping[str, object]) -> str:
     """Return the page of a sweep, with the best trial's run in full; ``summary.Sweep`` says what a summary holds."""
     sweep = Sweep.model_validate(summary)
-    return _page("sweep.html.jinja", sweep, sweep.run, answer=answer.of_sweep(sweep), ranking=rank(sweep))
+    ranking = rank(sweep)
+    drawn = coordinates.draw(sweep, [place.trial for place in ranking.places])
+    return _page("sweep.html.jinja", sweep, sweep.run, answer=answer.of_sweep(sweep), ranking=ranking, coordinates=drawn)
 
 
 def _page(template: str, subject: Run | Sweep, run: Run | None, **values: object) -> str:
@@ -65,11 +67,14 @@ def _shown(run: Run) -> str:
 
 
 def _figures(run: Run, part: str, shades: colours.Colours) -> tuple[list[str], dict[str, object]]:
-    if not run.evaluation and not run.importance:
+    if not run.evaluation and not run.importance and not run.learning_curve.points:
         return [], {}
     from engine.report import embedding, figures  # Bokeh takes longer to load than a failed run takes to report
 
-    plots = embedding.items(figures.of_run(run.evaluation, part, shades, run.importance))
+    drawn = figures.of_run(run.evaluation, part, shades, run.importance)
+    if run.learning_curve.points:
+        drawn["learning"] = figures.learning_curve(run.learning_curve)
+    plots = embedding.items(drawn)
     return ([embedding.library(), _source("plots.js")], dict(plots)) if plots else ([], {})
 
 

@@ -12,13 +12,17 @@ _OTHERS = 4  # metrics beside the one that ranks; more do not fit a page
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A trial in its place; ``bar`` is in percent of the longest, ``rank`` is None where there is nothing to rank."""
+    """A trial in its place; ``bar`` is in percent of the longest, ``rank`` is None where there is nothing to rank.
+
+    ``own`` are the overrides that not all trials have.
+    """
 
     rank: int | None
     trial: Trial
     value: float | None
     bar: float
     best: bool
+    own: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Ranking:
     places: tuple[Place, ...]
     goal: float | None
     others: tuple[str, ...]
+    shared: tuple[str, ...]
 
 
 def rank(sweep: Sweep) -> Ranking:
@@ -50,15 +55,21 @@ def rank(sweep: Sweep) -> Ranking:
             return 0.0
         return max(0.0, min(100.0, 100 * (abs(value) if below else value) / longest))
 
+    shared = (
+        [one for one in sweep.trials[0].overrides if all(one in trial.overrides for trial in sweep.trials)]
+        if len(sweep.trials) > 1
+        else []
+    )
     places = []
     for number, trial in enumerate(sorted(sweep.trials, key=order), start=1):
         value = values[trial.number]
+        own = tuple(one for one in trial.overrides if one not in shared)
         ranked = number if trial.status == "done" and value is not None else None
-        places.append(Place(ranked, trial, value, length(value), trial.number == sweep.best))
+        places.append(Place(ranked, trial, value, length(value), trial.number == sweep.best, own))
     goal = sweep.question.goal
     reachable = goal is not None and longest > 0 and 0 <= (-goal if below else goal) <= longest
     names = dict.fromkeys(name for trial in sweep.trials for name in trial.metrics if name != metric)
-    return Ranking(tuple(places), length(goal) if reachable else None, tuple(names)[:_OTHERS])
+    return Ranking(tuple(places), length(goal) if reachable else None, tuple(names)[:_OTHERS], tuple(shared))
 
 
 def _value(trial: Trial, metric: str) -> float | None:

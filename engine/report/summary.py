@@ -12,11 +12,12 @@ from pydantic import Field
 
 from engine.report.condition import Condition
 from engine.report.evaluation import Evaluation, Exemplar, Importance, Stability
+from engine.report.learning import LearningCurve
 from engine.report.record import Present, Record, Text
 from engine.report.slices import Slices
 from engine.report.wording import measured
 
-Status: TypeAlias = Literal["done", "failed", "interrupted"]
+Status: TypeAlias = Literal["done", "failed", "interrupted", "not_begun"]
 
 
 class Question(Record):
@@ -186,6 +187,7 @@ class Run(Record):
     slices: Annotated[dict[str, Slices], Present] = Field(default_factory=dict)
     tested: bool = False
     importance: tuple[Importance, ...] = ()
+    learning_curve: LearningCurve = LearningCurve()
     fit: dict[str, str | int | float | bool] = Field(default_factory=dict)
     exemplars: tuple[Exemplar, ...] = ()
     stability: Stability = Stability()

@@ -1,7 +1,7 @@
 """Estimates a model from the training rows.
 
-In: all encoded partitions. Out: the fitted model, as skops; the value names the features in their order and holds what
-the model says of its fit.
+In: all encoded partitions; with a ``size``, only so many of the training rows count. Out: the fitted model, as skops; the
+value names the features in their order and holds what the model says of its fit.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from pathlib import Path
 from engine.digest import canonical
 from engine.plugin import Model
 from engine.stages import limited, rows
-from engine.stages.work import Work, explained
+from engine.stages.work import UNLIMITED, Work, explained
 from engine.stores import models
 from engine.stores.artifacts import Artifact
 
 
 def run(work: Work) -> Artifact:
-    """Fit the model, in a process of its own where a fit may take only so long."""
-    return ready(work)() if work.timeout is None else limited.within(work, work.timeout)
+    """Fit the model, in a process of its own where a fit may take only so much."""
+    return ready(work)() if work.limits == UNLIMITED else limited.within(work, work.limits)
 
 
 def ready(work: Work) -> Callable[[], Artifact]:
     """Return what fits the model here, with the rows read."""
     model: Model = work.plugin("model", "model")
-    features, target = rows.of_part(work, work.inputs, "train")
+    features, target = rows.nested(*rows.of_part(work, work.inputs, "train"), work.params.get("size", 1.0))
 
     def fit() -> Artifact:
         with explained(f"the model {work.params['model']['use']} can not be fitted"):

@@ -1,7 +1,8 @@
-"""A fit that may take only so long: it runs in a process of its own, because a thread can not be ended from outside.
+"""A fit that may take only so much time or memory: it is a process of its own, since a thread can not be ended from outside.
 
-The process is given its task as JSON, reads its rows and says ``begun`` before it fits, so that starting does not count. It
-answers with the artifact, or with the error. It is killed when its time is over, whatever executor the task landed on.
+The process is given its task as JSON, reads its rows and says ``begun`` before it fits, so that starting takes none of its
+time. It answers with the artifact, or with the error. Whoever started it looks at it every few milliseconds, whatever
+executor the task landed on, and kills it when it has had its time or takes more memory than it may.
 """
 
 from __future__ import annotations
@@ -10,30 +11,39 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+from pydantic import ByteSize
 
 from engine import errors
 from engine.errors import DataError, HostError, LevadaError
 from engine.registry import use_folder
-from engine.stages.work import Work
+from engine.stages.work import Limits, Work
 from engine.stores.artifacts import Artifact, store_at
 
 _BEGUN = "begun"
+_LOOK = 0.02  # seconds between two looks at the process, each of which takes some microseconds
+_KIN = 50  # looks from one search for its children to the next: that takes milliseconds
 
 
-def within(work: Work, seconds: float) -> Artifact:
-    """Return what ``estimate`` makes of the work. Raises ``DataError`` when it takes longer than so many seconds."""
+def within(work: Work, limits: Limits) -> Artifact:
+    """Return what ``estimate`` makes of the work. Raises ``DataError`` when it takes more time or memory than it may."""
     call = {
         "params": work.params,
         "inputs": [artifact.to_json() for artifact in work.inputs],
         "root": str(work.store.root),
         "place": work.place,
         "stem": work.stem,
+        "shared": str(work.shared) if work.shared is not None else None,
         "folders": [path for path in sys.path if path and (Path(path) / "plugins").is_dir()],
     }
-    late = threading.Event()
+    name = work.params["model"]["use"]
     with subprocess.Popen(  # noqa: S603  this interpreter and our own module
         [sys.executable, "-m", __name__],
         stdin=subprocess.PIPE,
@@ -43,36 +53,101 @@ def within(work: Work, seconds: float) -> Artifact:
     ) as process:
         assert process.stdin is not None  # as asked for
         assert process.stdout is not None
-        process.stdin.write(json.dumps(call) + "\n")
-        process.stdin.flush()
-        first = process.stdout.readline()
-
-        def end() -> None:
-            late.set()
-            process.kill()
-
-        clock = threading.Timer(seconds, end)
-        clock.start()
-        try:
+        with _Guard(process.pid, name, limits) as guard:
+            with suppress(BrokenPipeError):  # it was ended already, and what is to be read says so
+                process.stdin.write(json.dumps(call) + "\n")
+                process.stdin.flush()
+            first = process.stdout.readline()
+            guard.begun = time.monotonic()
             answer, said = process.communicate()
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            clock.cancel()
-    name = work.params["model"]["use"]
-    if late.is_set():
-        raise DataError(
-            f"the fit of {name} took too long",
-            where="timeout",
-            expected=f"at most {seconds:g} s",
-            hint="a smaller model, fewer rows, or a larger timeout",
-        )
+    if guard.overrun is not None:
+        raise guard.overrun
     answer = answer if first.strip() == _BEGUN else first  # an error may be all there is
     if process.returncode != 0 or not answer:
         last = said.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
         raise HostError(f"the process that fits {name} was lost", found=last[0][:300], hint="did it run out of memory?")
     return _told(json.loads(answer))
+
+
+class _Guard:
+    """Looks at a process, and at those that it starts, for as long as the context lasts; ends all of them at an ``overrun``."""
+
+    def __init__(self, pid: int, name: str, limits: Limits) -> None:
+        self.begun: float | None = None
+        self.overrun: DataError | None = None
+        self._name, self._limits = name, limits
+        self._family = [psutil.Process(pid)]
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+        if kind is not None:
+            self._end()
+
+    def _watch(self) -> None:
+        looks = 0
+        while not self._over.wait(_LOOK):
+            looks += 1
+            if looks % _KIN == 0:
+                with suppress(psutil.Error):
+                    self._family[1:] = self._family[0].children(recursive=True)
+            self.overrun = self._too_long() or self._too_large()
+            if self.overrun is not None:
+                self._end()
+                return
+
+    def _too_long(self) -> DataError | None:
+        seconds = self._limits.seconds
+        if seconds is None or self.begun is None or time.monotonic() - self.begun < seconds:
+            return None
+        return DataError(
+            f"the fit of {self._name} took too long",
+            where="timeout",
+            expected=f"at most {seconds:g} s",
+            hint="a smaller model, fewer rows, or a larger timeout",
+        )
+
+    def _too_large(self) -> DataError | None:
+        if self._limits.memory is None:
+            return None
+        taken = sum(map(_own_memory, self._family))
+        if taken <= self._limits.memory:
+            return None
+        return DataError(
+            f"the fit of {self._name} needs too much memory",
+            where="memory",
+            expected=f"at most {_size(self._limits.memory)}",
+            found=f"{_size(taken)}{'' if self.begun else ' with its rows read, before it began'}",
+            hint="a smaller model, fewer rows or features, or a larger memory",
+        )
+
+    def _end(self) -> None:
+        for process in self._family:
+            with suppress(psutil.Error):
+                process.kill()
+
+
+def _own_memory(process: psutil.Process) -> int:
+    """Return the bytes of physical memory that a process has for itself; where the system tells, without mapped files.
+
+    Neither the address space nor the writable part of it will do: threads of Polars and of linear algebra reserve
+    gigabytes that they never touch, the more the more cores there are, and abort where they are refused.
+    """
+    try:
+        taken = process.memory_info()
+    except psutil.Error:  # it has ended
+        return 0
+    return int(taken.rss - getattr(taken, "shared", 0))
+
+
+def _size(number: int) -> str:
+    return ByteSize(number).human_readable(decimal=True, separator=" ")
 
 
 def _told(answer: dict[str, Any]) -> Artifact:
@@ -90,7 +165,8 @@ def answer(line: str, ready: Callable[[Work], Callable[[], Artifact]], begun: Ca
         use_folder(Path(folder))
     inputs = tuple(map(Artifact.from_json, call["inputs"]))
     try:
-        fit = ready(Work(call["params"], inputs, store_at(Path(call["root"])), call["place"], call["stem"]))
+        shared = Path(call["shared"]) if call["shared"] else None
+        fit = ready(Work(call["params"], inputs, store_at(Path(call["root"])), call["place"], call["stem"], shared=shared))
         begun()
         return json.dumps({"artifact": fit().to_json()})
     except LevadaError as error:

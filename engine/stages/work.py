@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -18,6 +19,17 @@ _WITHIN = "\n\nThis error occurred in the following expression:"
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a fit may take: so many seconds, so many bytes of memory; None is any. They change no result."""
+
+    seconds: float | None = None
+    memory: int | None = None
+
+
+UNLIMITED = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """One call of a stage function: plain parameters, the artifacts of the inputs in order, where to put the result."""
 
@@ -27,8 +39,10 @@ class Work:
     place: str
     stem: str
     secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
-    timeout: float | None = None
-    """Seconds that a fit may take; it changes no result, so it is no parameter."""
+    limits: Limits = UNLIMITED
+    """What a fit may take: no parameter, so that it is in no key."""
+    shared: Path | None = None
+    """A folder for matrices that several processes map into memory, while there are some."""
 
     def plugin(self, kind: str, key: str) -> Any:
         """Return the plugin that a parameter describes; the secrets of its dataset, which parameters lack, are put in."""

@@ -5,13 +5,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.errors import DataError
+from engine.plugin import numbers_of
 
 
 def matrix_of(name: str, features: pl.DataFrame, *, missing: bool) -> NDArray[np.float64]:
     """Return the features, a row for each row, NaN for what is missing.
 
-    ``missing`` says whether the model called ``name`` takes missing values. ``DataError`` names the columns that are no
-    numbers, or that lack values.
+    It is shared with all that ask for it and can not be written to. ``missing`` says whether the model called ``name`` takes
+    missing values. ``DataError`` names the columns that are no numbers, or that lack values.
     """
     words = [column for column, dtype in features.schema.items() if not _is_number(dtype)]
     if words:
@@ -21,15 +22,14 @@ def matrix_of(name: str, features: pl.DataFrame, *, missing: bool) -> NDArray[np
             found=", ".join(f"{column} ({features.schema[column]})" for column in words),
             hint="encode them: {use: one_hot, columns: text}",
         )
-    numbers = features.cast(pl.Float64).fill_nan(None)
-    holes = [column for column in numbers.columns if numbers[column].null_count()]
+    matrix, holes = numbers_of(features)
     if holes and not missing:
         raise DataError(
             f"{name} can not work with missing values",
             found="missing values in " + ", ".join(holes),
             hint="fill them: {use: impute, columns: numeric, with: median}",
         )
-    return numbers.to_numpy(order="c")
+    return matrix
 
 
 def refused(what: str, features: pl.DataFrame, error: Exception) -> DataError:

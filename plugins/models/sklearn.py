@@ -6,6 +6,7 @@ said of the same parameters before is remembered.
 """
 
 import inspect
+import threading
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
@@ -30,6 +31,9 @@ _Fitted: TypeAlias = Any
 
 _QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}
 """Of numbers too large NumPy warns before scikit-learn refuses them; the refusal is enough."""
+
+_IMPORTING = threading.Lock()
+"""Parts of scikit-learn import each other: two fits that begin at once would wait for one another."""
 
 _ROWS = "levada_rows_"
 """Where a clusterer that can not predict remembers the rows that it was estimated from."""
@@ -87,6 +91,8 @@ class _Estimator(Model):
                 found="no target" if target is None else f"{target.null_count():,} rows without one",
                 hint="expect it of the dataset: {use: not_null, columns: [...]}",
             )
+        if any(name.startswith("copy") and value is False for name, value in self._parameters().items()):
+            matrix = matrix.copy()  # it may write to what it is given, which others are given, too
         try:
             with np.errstate(**_QUIET):
                 getattr(estimator, method)(matrix, None if target is None else self._target(target))
@@ -279,7 +285,8 @@ def _restored(name: str, parameters: dict[str, Any]) -> Model:
 
 
 def _load(name: str) -> _Fitted:
-    return getattr(import_module(HOMES[name][0]), name)
+    with _IMPORTING:
+        return getattr(import_module(HOMES[name][0]), name)
 
 
 def _doc(name: str, base: type[_Estimator]) -> str:

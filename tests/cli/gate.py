@@ -88,6 +88,31 @@ class Held(Model):
         return pl.DataFrame({"prediction": fitted.predict(features.to_numpy())})
 '''
 
+HUNGRY = '''\
+"""A model that takes memory."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+from sklearn.dummy import DummyClassifier
+
+from engine.plugin import Model, TaskName
+
+
+class Hungry(Model):
+    """Say always the same; before that, take a gigabyte."""
+
+    task: ClassVar[TaskName] = "classification"
+
+    def estimate(self, features: pl.DataFrame, target: pl.Series | None) -> Any:
+        np.ones(2**27)
+        return DummyClassifier().fit(features.to_numpy(), target.to_list())
+
+    def predict(self, fitted: Any, features: pl.DataFrame) -> pl.DataFrame:
+        return pl.DataFrame({"prediction": fitted.predict(features.to_numpy())})
+'''
+
 
 class Gate:
     """The test's side of the gate."""

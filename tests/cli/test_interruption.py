@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.cli.gate import Gate
+from tests.cli.gate import HUNGRY, Gate
 from tests.cli.project import Project, ran, wait_for
 from tests.durability.nursery import Nursery
 
@@ -87,5 +87,17 @@ def test_a_fit_that_takes_too_long_is_ended_and_a_limit_changes_no_result(projec
         os.kill(process, 0)
 
     gate.open()
-    assert ran(project.forked(nursery, "pipeline=trips", "model=held", "timeout=60"))["model.estimate"] == 1
+    assert ran(project.forked(nursery, "pipeline=trips", "model=held", "timeout=60", "memory=4GB"))["model.estimate"] == 1
     assert ran(project.forked(nursery, "pipeline=trips", "model=held")) == {}
+
+
+def test_a_fit_that_needs_too_much_memory_is_ended_and_the_other_trials_go_on(project: Project, nursery: Nursery) -> None:
+    project.write("plugins/models/hungry.py", HUNGRY)
+    project.write("conf/model/hungry.yaml", "use: hungry\n")
+    ended = project.in_fork(nursery, "-m", "pipeline=trips", "model=hungry", "memory=400MB")
+    assert ended.code == 3, ended.said
+    said = "the fit of hungry needs too much memory\n  where     memory\n  expected  at most 400.0 MB\n  found "
+    assert f"error: {said}" in ended.said
+    best, other = project.summary(ended.said)["trials"]
+    assert (best["baseline"], best["status"]) == (True, "done")
+    assert other["error"].startswith(said)

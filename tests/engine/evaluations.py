@@ -51,9 +51,9 @@ EVALUATIONS = {
     },
 }
 FIGURES = {
-    "classification": {"roc", "pr", "calibration", "thresholds", "costs", "importance"},
-    "regression": {"residuals", "scatter", "along", "importance"},
-    "clustering": {"clusters", "labels", "importance"},
+    "classification": {"roc", "pr", "calibration", "thresholds", "costs", "importance", "learning"},
+    "regression": {"residuals", "scatter", "along", "importance", "learning"},
+    "clustering": {"clusters", "labels", "importance", "learning"},
 }
 STABILITY = {
     "refits": 5,

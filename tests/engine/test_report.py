@@ -128,6 +128,16 @@ def a_run(task="classification", name=str):
         "metrics": {"validation": {"roc_auc": 0.73, name("f1"): None}, "test": {"roc_auc": 0.7312}},
         "evaluation": json.loads(json.dumps(EVALUATIONS[task]).replace('"true"', json.dumps(name("true")))),
         "slices": slices(name),
+        "learning_curve": {
+            "metric": name("roc_auc"),
+            "part": "validation",
+            "points": [
+                {"rows": 10, "train": 0.9, "value": 0.5, "interval": [0.4, 0.6]},
+                {"rows": 100, "train": 0.8, "value": 0.7, "interval": None},
+            ],
+            "last_step": {"rows": [10, 100], "difference": 0.2, "interval": [0.1, 0.3], "gains": True, "loses": False},
+            "failures": [name("size 1: too few rows")],
+        },
         "importance": [
             {"feature": name("hour"), "mean": 0.05, "std": 0.002},
             {"feature": name("day"), "mean": -0.01, "std": 0.0},

@@ -31,6 +31,7 @@ KEYS = [
     "evaluation",
     "slices",
     "tested",
+    "learning_curve",
     "importance",
     "lineage",
     "results",

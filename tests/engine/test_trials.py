@@ -7,6 +7,7 @@ import pytest
 
 from engine.errors import ConfigError, DataError, LevadaError, Unsuitable
 from engine.execute import Watcher
+from engine.explain import list_runs
 from engine.trials import Trial, rank, run_sweep
 from tests.conftest import Shapes
 
@@ -215,5 +216,6 @@ def test_a_sweep_that_stops_at_its_goal_begins_no_more_trials(shapes):
     assert sorted(entry["status"] for entry in sweep.summary["trials"]) == ["done", "not_begun"]
     assert sweep.best is not None
     assert sweep.summary["question"]["reached"]
+    assert sorted(run["status"] for run in list_runs(shapes.load().store)) == ["done", "done", "not_begun"]
     with pytest.raises(ConfigError, match="no goal to stop at"):
         shapes.load("stop_at_goal=true")

@@ -20,6 +20,7 @@ from engine.errors import ConfigError, DataError, UnknownName
 from engine.plugin import Model
 from engine.registry import build, describe, find, names
 from plugins.models._estimators import EXCLUDED
+from plugins.models._matrix import matrix_of
 from plugins.models.sklearn import _MOST_PROBABLE
 
 ROOT = Path(__file__).parents[2]
@@ -248,3 +249,14 @@ def test_a_configured_splitter_is_valid_and_says_when_to_choose_it(path: Path) -
     node = yaml.safe_load(text)
     assert node["use"] == path.stem
     assert describe(build("splitter", node)) == node
+
+
+def test_models_share_one_matrix_of_a_frame_which_none_of_them_can_change() -> None:
+    features = pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "y": [1, 0, 1, 0]})
+    matrix = matrix_of("one", features, missing=False)
+    assert matrix_of("other", features, missing=True) is matrix
+    with pytest.raises(ValueError, match="read-only"):
+        matrix[0, 0] = 9.0
+    in_place: Any = build("model", {"use": "sklearn.LinearRegression", "copy_X": False})
+    in_place.estimate(features, pl.Series([1.0, 2.0, 3.0, 4.0]))
+    assert matrix.tolist() == [[1.0, 1.0], [2.0, 0.0], [3.0, 1.0], [4.0, 0.0]]

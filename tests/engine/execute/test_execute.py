@@ -4,6 +4,7 @@ import json
 import pickle
 import threading
 from collections import Counter
+from importlib._bootstrap import _DeadlockError
 from pathlib import Path
 
 import polars as pl
@@ -64,6 +65,10 @@ class Bench:
 
     def greedy(self, work):
         raise MemoryError
+
+    def crossing(self, work):
+        """Fails as Python does when threads import modules that import each other."""
+        raise _DeadlockError("deadlock detected")
 
     def unmapped(self, work):
         """Fails as Polars does when a file can not be mapped into memory."""
@@ -225,6 +230,12 @@ def test_faults_of_data_and_code_are_not_tried_again(bench, function, exit_code)
     execution = bench.run(task(function, "once"), retries=3)
     assert bench.begun == ["once"]
     assert [error.exit_code for _, error in execution.failures()] == [exit_code]
+
+
+def test_an_import_that_another_thread_was_in_the_way_of_is_tried_again(bench):
+    execution = bench.run(task("crossing", "twice"), retries=1)
+    assert bench.begun == ["twice", "twice"]
+    assert [error.exit_code for _, error in execution.failures()] == [4]
 
 
 @pytest.mark.parametrize("function", ["greedy", "unmapped"])
