@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +15,9 @@ from rich.text import Text
 
 from engine.cli import STARTED
 from engine.errors import LevadaError
+
+if TYPE_CHECKING:
+    from engine.tracking import Told
 
 
 class _Console(Console):
@@ -58,6 +61,21 @@ def show_run(summary: Mapping[str, Any], report: Path, started: float = STARTED)
     if summary["promotion"] is not None:
         console.print(Text(f"promote  {summary['promotion']['message']}"))
     console.print(Text(f"report   {_short(report)}"))
+
+
+def show_tracked(told: Told | None, *, as_json: bool = False) -> None:
+    """Print where the tracker keeps a run, or to standard error why it was not told; the run itself stands as it is."""
+    if told is None:
+        return
+    if told.error is None:
+        if not as_json:
+            console_of().print(Text(f"tracked  {told}"))
+        return
+    first, *rest = str(told).split("\n")
+    console = _Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text("tracker  ", style="yellow") + Text(first))
+    for line in rest:
+        console.print(Text(line))
 
 
 def show_ingested(summary: Mapping[str, Any], *, as_json: bool) -> None:

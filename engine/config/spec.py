@@ -25,6 +25,7 @@ from engine.plugin import (
     Plugin,
     Splitter,
     TaskName,
+    Tracker,
     Transformer,
 )
 from engine.registry import build, name_of
@@ -212,6 +213,9 @@ class PipelineSpec(Spec):
         default=None,
         description="When a run is promoted by itself; null leaves that to `levada promote`. A sweep promotes none.",
     )
+    tracker: Tracker | None = Field(
+        default=None, description="What is told of each run besides the catalog; it changes no result. null: nothing."
+    )
     assess: bool = Field(
         default=True,
         description="Whether a run also says in what condition its data is, as `levada assess` does. It changes no result; a "
@@ -266,6 +270,8 @@ def specify(raw: Mapping[str, Any]) -> PipelineSpec:
     values["splitter"] = build("splitter", values.get("splitter"), ("splitter",))
     values["model"] = build("model", values.get("model"), ("model",))
     values["metrics"] = _metrics(values.get("metrics"), problem)
+    if values.get("tracker") is not None:
+        values["tracker"] = build("tracker", values["tracker"], ("tracker",))
     spec = validated(PipelineSpec, values, ())
     _check_wiring(spec)
     return spec

@@ -25,6 +25,7 @@ from engine.plugin.columns import CHECK, PART, PARTS, RAW, ROW, TARGET, Columns,
 from engine.plugin.extractor import ALL, Extractor, Salvaged, Source, SourcePartition, Window
 from engine.plugin.model import FitSummary, Metric, Model
 from engine.plugin.splitter import Folds, Roles, Shares, Splitter
+from engine.plugin.tracker import RunSummary, Tracker
 from engine.plugin.transformer import FittedTransformer, Selector, TimeAware, Transformer
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "RAW",
     "ROW",
     "Roles",
+    "RunSummary",
     "Salvaged",
     "Selector",
     "Source",
@@ -56,6 +58,7 @@ __all__ = [
     "TARGET",
     "TaskName",
     "TimeAware",
+    "Tracker",
     "Transformer",
     "Window",
     "choose",
