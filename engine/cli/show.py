@@ -107,10 +107,13 @@ def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
     for entry in summary["trials"]:
         if entry["status"] == "failed":
             console.print(Text(f"trial {entry['number']} failed: {entry['error']}", style="red"))
-    left_out = [entry for entry in summary["trials"] if entry["status"] == "left_out"]
-    if left_out:
-        names = ", ".join(" ".join(entry["overrides"]) for entry in left_out)
-        console.print(Text(f"left out, because they are for another task: {names}"))
+    left_out = {" ".join(entry["overrides"]): entry["install"] for entry in summary["trials"] if entry["status"] == "left_out"}
+    for_others = [overrides for overrides, install in left_out.items() if install is None]
+    if for_others:
+        console.print(Text(f"left out, because they are for another task: {', '.join(for_others)}"))
+    for overrides, install in left_out.items():
+        if install is not None:
+            console.print(Text(f"left out, because its library is not installed: {overrides} ({install})"))
     not_begun = [str(entry["number"]) for entry in summary["trials"] if entry["status"] == "not_begun"]
     if not_begun:
         console.print(Text(f"not begun, or not ended, when no more was to be done: trials {', '.join(not_begun)}"))
