@@ -11,6 +11,7 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
+from engine import digest
 from engine.compile import Compiled
 from engine.config.spec import PipelineSpec
 from engine.errors import LevadaError
@@ -67,6 +68,7 @@ def summarize(
             *fit.get("findings", []),
         ],
         "features": {"version": version, **_features(compiled, execution)},
+        "divided": _divided(compiled, execution, version),
         "fit": fit.get("facts", {}),
         "exemplars": (compiled.exemplars and _data(execution, compiled.exemplars)) or [],
         "metrics": metrics,
@@ -90,6 +92,15 @@ def summarize(
         "bundle": None,  # the file of what can be deployed, and what its gate said: whoever keeps it says so
         "promotion": None,
     }
+
+
+def _divided(compiled: Compiled, execution: Execution, version: str | None) -> str | None:
+    """Return the digest that runs share whose metrics are of the same rows: of view, parts, question and metrics."""
+    parts = [artifact.digest for key in compiled.parts if (artifact := execution.artifact(key)) is not None]
+    if version is None or len(parts) < len(compiled.parts):
+        return None
+    problem = compiled.spec.problem
+    return digest.of_value([version, parts, problem.task, problem.target, [describe(one) for one in compiled.spec.metrics]])
 
 
 def stages(execution: Execution) -> list[dict[str, Any]]:

@@ -17,10 +17,9 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from engine import digest
-from engine.bundles import Bundle
-from engine.bundling import SHORT
+from engine.bundling import SHORT, Registered
 from engine.config.spec import PipelineSpec
-from engine.deployment import export, read_manifest
+from engine.deployment import export
 from engine.errors import HostError, LevadaError
 from engine.names import masked
 from engine.plugin import Plugin, RunSummary, Tracker
@@ -133,7 +132,7 @@ class _Account:
         folder = self._files(place, summary, render_run if whole else None)
         if folder is not None and whole and summary["bundle"] is not None:
             file = StoredFile(**summary["bundle"])
-            export(Bundle(file.digest[:SHORT], read_manifest(run.store, file), run.store), folder / "bundle")
+            export(Registered(file.digest[:SHORT], file, ()).bundle(run.store), folder / "bundle")
         return RunSummary(
             id=run.id,
             name=f"{spec.name} {summary['model']['use']}",
