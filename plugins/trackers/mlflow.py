@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, model_validator
 
@@ -79,8 +79,9 @@ class Mlflow(Tracker):
             yield
         except Exception as error:  # noqa: BLE001  MLflow lets everything through that its stores and transports raise
             said = " ".join(str(error).split()).replace(self.uri.get_secret_value(), self._shown())
-            if secret := urlsplit(self.uri.get_secret_value()).password:
-                said = said.replace(secret, "***")
+            secret = urlsplit(self.uri.get_secret_value()).password or ""
+            for shown in filter(None, (secret, unquote(secret))):
+                said = said.replace(shown, "***")
             raise HostError(
                 "MLflow did not take the run",
                 where=f"tracker.uri: {self._shown()}",
