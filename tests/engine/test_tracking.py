@@ -127,3 +127,10 @@ def test_a_tracker_that_nobody_knows_is_refused_before_anything_runs(shapes):
     with pytest.raises(ConfigError, match="unknown tracker 'mlfow'") as caught:
         shapes.load("+tracker.use=mlfow")
     assert "did you mean 'mlflow'" in caught.value.hint
+
+
+def test_a_pipeline_chooses_a_tracker_and_the_command_line_goes_without(shapes):
+    shapes.write("conf/tracker/team.yaml", "use: mlflow\nuri: http://mlflow.example:5000\n")
+    shapes.pipeline(("override /splitter: hash\n", "override /splitter: hash\n  - override /tracker: team\n"))
+    assert shapes.load().tracker.uri.get_secret_value() == "http://mlflow.example:5000"
+    assert shapes.load("tracker=none").tracker is None
