@@ -59,7 +59,7 @@ class Candidate:
                 return Measured(known, f"measured on the same {part} rows before")
         try:
             found = self._now(other.bundle(self.files), part, asked)
-        except (Apart, LevadaError) as error:
+        except (Apart, LevadaError, pl.exceptions.PolarsError) as error:
             known = other.runs[0].summary["metrics"].get(part, {})
             return Measured(known, f"measured on the {part} rows of its own run, for it can not predict these: {_first(error)}")
         return found
