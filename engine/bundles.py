@@ -29,7 +29,7 @@ from engine.stores.batches import Record
 ANSWERED = "row"
 """The column of predictions that holds the number of the row, from 1, in the frame that was given."""
 
-_RIDER = PART
+NUMBER = PART
 """Under this name no step touches the numbers of rows, which ride along to the end."""
 
 
@@ -120,16 +120,27 @@ class Bundle:
 
         Raises ``MissingColumn`` for a column that is needed, and ``DataError`` for values of another type, with their rows.
         """
-        rows = self._rows(frame)
-        view = self._view(rows, history).filter(pl.col(_RIDER).is_not_null()).collect()
-        problem = dict(self.manifest.problem)
-        names = encoding.features_in(view.schema, problem)
+        view = self.view(frame, history=history)
+        return pl.concat([view.select(pl.col(NUMBER).alias(ANSWERED)), self.answer(view)[1]], how="horizontal")
+
+    def view(self, frame: pl.DataFrame, *, history: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Return the rows of the view that raw rows come to, each with its number in the column ``NUMBER``.
+
+        Raises as ``predict`` does.
+        """
+        return self._view(self._rows(frame), history).filter(pl.col(NUMBER).is_not_null()).collect()
+
+    def answer(self, view: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the encoded features of rows of the view, and what is predicted of them, row by row.
+
+        Raises ``DataError`` for rows that can not be encoded, or that the model refuses.
+        """
+        names = encoding.features_in(view.schema, dict(self.manifest.problem))
         encoded = encoding.apply(view.lazy().select(names), self.manifest.encode, self._states)
         with explained("these rows can not be encoded"):
             features = encoded.select(self.manifest.features).collect()
         with explained(f"the model {self.manifest.model['use']} can not predict"):
-            predicted = self._model.predict(self._fitted, features)
-        return pl.concat([view.select(pl.col(_RIDER).alias(ANSWERED)), predicted], how="horizontal")
+            return features, self._model.predict(self._fitted, features)
 
     def _rows(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return rows with the columns and types of training."""
@@ -145,16 +156,16 @@ class Bundle:
 
     def _view(self, rows: pl.DataFrame, history: pl.DataFrame | None) -> pl.LazyFrame:
         """Return the view's rows: numbered those of the frame, without a number those of their past."""
-        frame = rows.with_row_index(_RIDER, offset=1).select(*rows.columns, _RIDER)
+        frame = rows.with_row_index(NUMBER, offset=1).select(*rows.columns, NUMBER)
         if self.manifest.past is not None:
             past = self.past() if history is None else self._rows(history)
             same = self.manifest.key or rows.columns
             past = past.join(rows, on=same, how="anti", nulls_equal=not self.manifest.key)
-            frame = pl.concat([past.with_columns(pl.lit(None, pl.UInt32).alias(_RIDER)), frame])
+            frame = pl.concat([past.with_columns(pl.lit(None, pl.UInt32).alias(NUMBER)), frame])
         view = frame.lazy()
         for number, node in enumerate(self.manifest.steps):
             view = apply_steps(view, [_without_rider(node, view)], self._sides, first=number + 1)
-            if _RIDER not in view.collect_schema():
+            if NUMBER not in view.collect_schema():
                 raise DataError(
                     "a step leaves nothing that tells its rows apart, so that no prediction could be told whose it is",
                     where=f"step {number + 1} ({node.get('use', 'join')})",
@@ -201,5 +212,5 @@ class Bundle:
 def _without_rider(node: dict[str, Any], view: pl.LazyFrame) -> dict[str, Any]:
     """Return a step that compares whole rows as one that compares all columns but the number of the row."""
     if node.get("use") == "deduplicate" and node["columns"] is None:
-        return {**node, "columns": [name for name in view.collect_schema().names() if name not in (_RIDER, TARGET)]}
+        return {**node, "columns": [name for name in view.collect_schema().names() if name not in (NUMBER, TARGET)]}
     return node

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from engine import digest
-from engine.bundles import Manifest, Need, Past, Side
+from engine.bundles import Bundle, Manifest, Need, Past, Side
 from engine.compile import Compiled, Content, roles_of
 from engine.config.spec import Join, PipelineSpec
 from engine.execute import Execution
@@ -20,7 +21,7 @@ from engine.plugin import TimeAware
 from engine.registry import describe
 from engine.schemas import schema_of
 from engine.stages.encoding import features_in
-from engine.stores.artifacts import ArtifactStore
+from engine.stores.artifacts import Artifact, ArtifactStore
 from engine.stores.catalog import RunRecord
 from engine.stores.commit import StoredFile
 from engine.stores.features import FeatureVersion
@@ -81,14 +82,40 @@ def manifest_of(
     )
 
 
-def manifests(runs: Iterable[RunRecord]) -> dict[str, tuple[StoredFile, list[RunRecord]]]:
-    """Return the manifests of bundles by id, each with the runs that came to it, newest first as the runs are."""
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A version of a bundle: the file of its manifest, and the runs that came to it, the newest first."""
+
+    id: str
+    file: StoredFile
+    runs: tuple[RunRecord, ...]
+
+    @property
+    def pipeline(self) -> str:
+        """The pipeline whose runs came to it."""
+        return self.runs[0].pipeline
+
+    def manifest(self, files: ArtifactStore) -> Manifest:
+        """Return what it says. Raises ``Corrupt`` or ``HostError``."""
+        return Manifest.model_validate_json(files.path(Artifact(file=self.file)).read_bytes())
+
+    def bundle(self, files: ArtifactStore) -> Bundle:
+        """Return it as what predicts. Raises ``Corrupt`` or ``HostError``."""
+        return Bundle(self.id, self.manifest(files), files)
+
+    def is_there(self, files: ArtifactStore) -> bool:
+        """Say whether its manifest is still in the store."""
+        return files.holds(Artifact(file=self.file))
+
+
+def registered(runs: Iterable[RunRecord]) -> dict[str, Registered]:
+    """Return the versions of bundles by id, in the order of their newest runs, as the runs are: the newest first."""
     found: dict[str, tuple[StoredFile, list[RunRecord]]] = {}
     for run in runs:
         if (kept := run.summary.get("bundle")) is not None:
             file = StoredFile(**kept)
             found.setdefault(file.digest[:SHORT], (file, []))[1].append(run)
-    return found
+    return {identity: Registered(identity, file, tuple(own)) for identity, (file, own) in found.items()}
 
 
 def _steps(spec: PipelineSpec) -> tuple[tuple[dict[str, object], ...], list[Join]]:

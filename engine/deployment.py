@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -18,15 +18,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from engine import digest
 from engine.bundles import Bundle, Manifest
-from engine.bundling import manifests
+from engine.bundling import Registered, registered
 from engine.config.spec import Store
-from engine.errors import ConfigError, Corrupt, DataError, HostError, unknown
+from engine.errors import ConfigError, Corrupt, DataError, HostError, LevadaError, unknown
 from engine.names import SafeName
 from engine.opened import open_catalog
 from engine.stores.aliases import Alias
 from engine.stores.artifacts import Artifact, ArtifactStore, store_at
 from engine.stores.catalog import Catalog
-from engine.stores.commit import StoredFile
 
 CHAMPION = "champion"
 """The alias that a pipeline's name alone means, where there is one."""
@@ -35,44 +34,44 @@ _FILE = "bundle.json"
 _ALL = 1_000_000_000  # runs
 
 
-def read_manifest(files: ArtifactStore, file: StoredFile) -> Manifest:
-    """Return what a file of the store holds. Raises ``Corrupt`` or ``HostError``."""
-    return Manifest.model_validate_json(files.path(Artifact(file=file)).read_bytes())
-
-
 def list_models(store: Store, pipeline: str | None = None) -> list[dict[str, Any]]:
-    """Return the versions of bundles, of a pipeline or of all, newest last, as plain data. ``UnknownName`` for none."""
+    """Return the versions of bundles, of a pipeline or of all, newest last, as plain data. ``UnknownName`` for none.
+
+    ``problem`` says why the manifest of one can not be read; what only it knows is None then.
+    """
     with _looked_at(store) as (files, catalog):
         named = {(one.pipeline, one.name): one.version for one in catalog.aliases()}
-        found = []
-        for identity, (file, runs) in manifests(catalog.runs(_ALL)).items():
-            newest, oldest = runs[0], runs[-1]
-            question = newest.summary["question"]
-            manifest = read_manifest(files, file)
-            found.append(
-                {
-                    "id": identity,
-                    "pipeline": newest.pipeline,
-                    "aliases": sorted(
-                        name for (of, name), version in named.items() if (of, version) == (newest.pipeline, identity)
-                    ),
-                    "model": manifest.model["use"],
-                    "metric": question["metric"],
-                    "answer": question["answer"],
-                    "part": question["part"],
-                    "metrics": newest.summary["metrics"],
-                    "features": len(manifest.features),
-                    "bytes": file.bytes + sum(one.bytes for one in manifest.files()),
-                    "created": datetime.fromtimestamp(oldest.started, UTC).isoformat(timespec="milliseconds"),
-                    "runs": [run.id for run in runs],
-                    "feature_version": manifest.feature_version,
-                    "versions": manifest.versions,
-                }
-            )
+        found = [_listed(files, one, named) for one in registered(catalog.runs(_ALL)).values()]
     if pipeline is not None and all(one["pipeline"] != pipeline for one in found):
         raise unknown("pipeline with a model", pipeline, {one["pipeline"] for one in found})
     wanted = [one for one in found if pipeline in (None, one["pipeline"])]
     return sorted(wanted, key=lambda one: (one["pipeline"], one["created"]))
+
+
+def _listed(files: ArtifactStore, model: Registered, named: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    newest, oldest = model.runs[0], model.runs[-1]
+    question, manifest, problem = newest.summary["question"], None, None
+    try:
+        manifest = model.manifest(files)
+    except LevadaError as error:
+        problem = error.what
+    return {
+        "id": model.id,
+        "pipeline": model.pipeline,
+        "aliases": sorted(name for (of, name), version in named.items() if (of, version) == (model.pipeline, model.id)),
+        "model": newest.summary["model"]["use"],
+        "metric": question["metric"],
+        "answer": question["answer"],
+        "part": question["part"],
+        "metrics": newest.summary["metrics"],
+        "features": None if manifest is None else len(manifest.features),
+        "bytes": None if manifest is None else model.file.bytes + sum(one.bytes for one in manifest.files()),
+        "created": datetime.fromtimestamp(oldest.started, UTC).isoformat(timespec="milliseconds"),
+        "runs": [run.id for run in model.runs],
+        "feature_version": newest.summary["features"]["version"],
+        "versions": newest.summary["lineage"]["versions"],
+        "problem": problem,
+    }
 
 
 def bundle(store: Store, name: str) -> Bundle:
@@ -86,8 +85,7 @@ def bundle(store: Store, name: str) -> Bundle:
     if is_folder(name):
         return read_folder(Path(name))
     with _looked_at(store) as (files, catalog):
-        identity, file = _find(catalog, name)
-        return Bundle(identity, read_manifest(files, file), files)
+        return _find(catalog, name).bundle(files)
 
 
 def is_folder(name: str) -> bool:
@@ -103,11 +101,11 @@ def promote(store: Store, name: str, alias: str, *, expected: str | None = None)
     """
     _check_alias(alias)
     with _looked_at(store) as (_, catalog):
-        identity, _ = _find(catalog, name)
-        pipeline = manifests(catalog.runs(_ALL))[identity][1][0].pipeline
+        model = _find(catalog, name)
+        pipeline = model.pipeline
         now = next((one.version for one in catalog.aliases(pipeline) if one.name == alias), None)
-        before = now if expected is None else None if expected == "none" else _find(catalog, expected)[0]
-        done = catalog.move_alias(Alias(pipeline=pipeline, name=alias, version=identity, before=before))
+        before = now if expected is None else None if expected == "none" else _find(catalog, expected).id
+        done = catalog.move_alias(Alias(pipeline=pipeline, name=alias, version=model.id, before=before))
     return done.model_dump()
 
 
@@ -118,10 +116,10 @@ def _check_alias(alias: str) -> None:
         raise ConfigError(f"'{alias}' can not be an alias", found=error.errors()[0]["msg"]) from None
 
 
-def _find(catalog: Catalog, name: str) -> tuple[str, StoredFile]:
-    found = manifests(catalog.runs(_ALL))
+def _find(catalog: Catalog, name: str) -> Registered:
+    found = registered(catalog.runs(_ALL))
     pipeline, at, which = name.partition("@")
-    own = {one: kept for one, kept in found.items() if any(run.pipeline == pipeline for run in kept[1])}
+    own = {one: kept for one, kept in found.items() if any(run.pipeline == pipeline for run in kept.runs)}
     aliases = {one.name: one.version for one in catalog.aliases(pipeline)}
     if own and not at:
         chosen = aliases.get(CHAMPION, next(iter(own)))
@@ -131,13 +129,13 @@ def _find(catalog: Catalog, name: str) -> tuple[str, StoredFile]:
         begun = which if at else name
         matching = [
             one
-            for one, (_, runs) in (own if at else found).items()
-            if any(text.startswith(begun) for text in (one, *(run.id for run in runs)))
+            for one, model in (own if at else found).items()
+            if any(text.startswith(begun) for text in (one, *(run.id for run in model.runs)))
         ]
         if not matching or not begun:
             if at and own:
                 raise unknown(f"version or alias of {pipeline}", which, [*aliases, *own])
-            raise unknown("model", name, [*{run.pipeline for _, runs in found.values() for run in runs}, *found])
+            raise unknown("model", name, [*{run.pipeline for model in found.values() for run in model.runs}, *found])
         if len(matching) > 1:
             raise DataError(
                 f"{len(matching)} versions have an id that begins with '{begun}'", expected="one of " + ", ".join(matching[:12])
@@ -145,7 +143,7 @@ def _find(catalog: Catalog, name: str) -> tuple[str, StoredFile]:
         (chosen,) = matching
     if chosen not in found:
         raise DataError(f"the version {chosen} of {pipeline} is not in this store any more")
-    return chosen, found[chosen][0]
+    return found[chosen]
 
 
 def export(found: Bundle, folder: Path) -> Path:

@@ -4,6 +4,7 @@
     ├── ConfigError                  2      the YAML or the command line is wrong; nothing was read
     │   ├── UnknownName              2      a word that nobody knows, with the nearest right one
     │   └── Unsuitable               2      a model for another task; a sweep leaves such a trial out
+    │       └── NotInstalled         2      a part whose library is not there; so does it with such a one
     ├── DataError                    3      the data is not what it was said to be
     │   ├── MissingColumn            3      a column is not there; found before reading, it is a ConfigError
     │   └── Corrupt                  3      a file of the store is not what was written
@@ -57,6 +58,10 @@ class UnknownName(ConfigError):
 
 class Unsuitable(ConfigError):
     """A part that is right in itself and not for this problem, such as a regressor where classes are asked for."""
+
+
+class NotInstalled(Unsuitable):
+    """A part that needs a library which is not installed; ``hint`` is the command that installs it."""
 
 
 class DataError(LevadaError):

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from engine.bundling import manifests
+from engine.bundling import registered
 from engine.condition import plan_condition
 from engine.config.spec import PipelineSpec, Store
 from engine.errors import DataError
@@ -192,9 +192,9 @@ def lineage(store: Store, identity: str, where: str | None = None) -> dict[str, 
         versions = [one for one in catalog.features() if identity and one.id.startswith(identity)]
         if len(versions) == 1:
             return _lineage_of_features(catalog, versions[0])
-        models = [one for one in manifests(catalog.runs(_LOOKED_AT_RUNS)).items() if identity and one[0].startswith(identity)]
+        models = [one for one in registered(catalog.runs(_LOOKED_AT_RUNS)).values() if identity and one.id.startswith(identity)]
         if len(models) == 1:
-            return _lineage_of_model(catalog, models[0][0], models[0][1][1])
+            return _lineage_of_model(catalog, models[0].id, models[0].runs)
         memory = catalog.origin(identity) if identity else None
         if memory is not None:
             title = f"{memory.label} {memory.index}: {memory.artifact.digest}"

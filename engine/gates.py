@@ -66,9 +66,13 @@ class Gate:
     comparisons: tuple[_Comparison, ...]
 
     @property
-    def aliases(self) -> set[str]:
-        """The aliases that it speaks of."""
-        return {term.alias for one in self.comparisons for term in (*one.left, *one.right) if term.alias is not None}
+    def aliases(self) -> dict[str, set[str]]:
+        """The aliases that it speaks of, each with the metrics that it is asked for."""
+        found: dict[str, set[str]] = {}
+        for term in (term for one in self.comparisons for term in (*one.left, *one.right)):
+            if term.alias is not None and term.metric is not None:
+                found.setdefault(term.alias, set()).add(term.metric)
+        return found
 
     def holds(self, own: Metrics, others: Mapping[str, Metrics]) -> bool:
         """Say whether it holds. A comparison with an alias that means nothing yet does: somebody has to be the first.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -32,6 +33,7 @@ from engine.report import render_run
 from engine.runs import Run, run_pipeline, segregate_pipeline
 from engine.segregation import Segregation
 from engine.stores.history import Moment
+from engine.tracking import Told, track_run, track_sweep
 from engine.trials import Sweep, Trial, run_sweep
 from engine.views import Bound
 from engine.views import features as features_of
@@ -73,6 +75,7 @@ def run(pipeline: PipelineSpec | str, *overrides: str) -> Run:
     """
     spec, given = _specified(pipeline, overrides)
     found = run_pipeline(spec, overrides=given, watchers=_watchers())
+    _say(track_run(found))
     found.raise_failure()
     return found
 
@@ -115,7 +118,15 @@ def sweep(pipeline: str, *trials: Sequence[str]) -> Sweep:
             found.append(Trial(number, given, load(given)))
         except LevadaError as error:
             found.append(Trial(number, given, error))
-    return run_sweep(found, watchers=_watchers())
+    swept = run_sweep(found, watchers=_watchers())
+    _say(track_sweep(swept, found, str(swept.summary["id"])))
+    return swept
+
+
+def _say(told: Told | None) -> None:
+    """Warn that the tracker was not told; the run stands."""
+    if told is not None and told.error is not None:
+        warnings.warn(str(told), stacklevel=3)
 
 
 def raw(dataset: str, *overrides: str) -> pl.LazyFrame:

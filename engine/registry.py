@@ -28,7 +28,7 @@ from engine.plugin import Plugin
 from engine.validate import Path as KeyPath
 from engine.validate import dotted, validated
 
-KINDS = ("extractor", "check", "transformer", "splitter", "selector", "model", "metric")
+KINDS = ("extractor", "check", "transformer", "splitter", "selector", "model", "metric", "tracker")
 """The plugin kinds, in the order in which data meets them."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

@@ -17,6 +17,7 @@ import polars as pl
 from engine import digest
 from engine.bundling import keep, manifest_of
 from engine.columns import check_columns
+from engine.comparison import Candidate
 from engine.compile import Compiled, compile_pipeline, used
 from engine.condition import Condition, plan_condition
 from engine.config.spec import PipelineSpec
@@ -310,11 +311,12 @@ def run_compiled(
         summary = summarize(one, own, ingested, record, words, seconds, named, assessed, learned)
         if summary["status"] == "done" and version is not None:
             contents = {name: found.content for name, found in ingested.items()}
-            kept = keep(manifest_of(one, own, contents, version, summary), stores.files)
-            summary["bundle"] = asdict(kept)
+            manifest = manifest_of(one, own, contents, version, summary)
+            summary["bundle"] = asdict(keep(manifest, stores.files))
         ended(catalog, record, summary["status"], summary)
         if one.spec.promote is not None and summary["bundle"] is not None and len(specs) == 1:
-            summary["promotion"] = decide(one.spec.promote, record.pipeline, summary, catalog)
+            candidate = Candidate(one, own, contents, manifest, stores.files, summary)
+            summary["promotion"] = decide(one.spec.promote, record.pipeline, candidate, catalog)
             ended(catalog, record, summary["status"], summary)
         runs.append(Run(summary, one, own, stores.files))
     return runs

@@ -86,7 +86,7 @@ def json_schema() -> dict[str, Any]:
     properties = schema["properties"]
     for key in ("name", "origin"):  # not written by people
         properties.pop(key)
-    for key in ("splitter", "model"):  # a file may change some parameters of what another has chosen
+    for key in ("splitter", "model", "tracker"):  # a file may change some parameters of what another has chosen
         properties[key] = {"anyOf": [properties[key], {"type": "object", "not": {"required": ["use"]}}]}
     properties["defaults"] = {"type": "array", "description": "Hydra's defaults list."}
     schema["required"] = []

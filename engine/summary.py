@@ -11,6 +11,7 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
+from engine import digest
 from engine.compile import Compiled
 from engine.config.spec import PipelineSpec
 from engine.errors import LevadaError, nearest
@@ -70,6 +71,7 @@ def summarize(
             *fit.get("findings", []),
         ],
         "features": {"version": version, **_features(compiled, execution)},
+        "divided": _divided(compiled, execution, version),
         "fit": fit.get("facts", {}),
         "exemplars": (compiled.exemplars and _data(execution, compiled.exemplars)) or [],
         "stability": _stability(compiled, execution),
@@ -144,6 +146,15 @@ def _status(compiled: Compiled, execution: Execution) -> str:
         return "failed"
     measured = execution.outcomes[compiled.evaluation[compiled.ranking]]
     return "not_begun" if measured.status == "skipped" else "done"
+
+
+def _divided(compiled: Compiled, execution: Execution, version: str | None) -> str | None:
+    """Return the digest that runs share whose metrics are of the same rows: of view, parts, question and metrics."""
+    parts = [artifact.digest for key in compiled.parts if (artifact := execution.artifact(key)) is not None]
+    if version is None or len(parts) < len(compiled.parts):
+        return None
+    problem = compiled.spec.problem
+    return digest.of_value([version, parts, problem.task, problem.target, [describe(one) for one in compiled.spec.metrics]])
 
 
 def stages(execution: Execution) -> list[dict[str, Any]]:

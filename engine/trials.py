@@ -18,7 +18,7 @@ import polars as pl
 
 from engine.compile import ranking_part
 from engine.config.spec import PipelineSpec
-from engine.errors import LevadaError, Unsuitable
+from engine.errors import LevadaError, NotInstalled, Unsuitable
 from engine.execute import Execution, Outcome, Watcher
 from engine.graph import Graph, Task
 from engine.names import new_id
@@ -259,6 +259,7 @@ def _entry(trial: Trial, run: Run | None, error: LevadaError | None) -> dict[str
         "predict_seconds": _took(predict),
         "model_bytes": fit.artifact.bytes if fit is not None and fit.artifact is not None else None,
         "error": str(error) if error is not None else None,
+        "install": error.hint if isinstance(error, NotInstalled) else None,
     }
 
 

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine import digest
-from engine.bundling import manifests
+from engine.bundling import registered
 from engine.config.spec import Store
-from engine.deployment import read_manifest
 from engine.errors import ConfigError, Corrupt
 from engine.names import span
 from engine.opened import open_catalog
@@ -103,12 +102,12 @@ def _look_through(kept: ArtifactStore, catalog: Catalog, checked: dict[str, int]
 
 def _look_at_models(kept: ArtifactStore, catalog: Catalog, checked: dict[str, int], seen: set[str]) -> Iterator[Finding]:
     """Yield what is wrong with bundles, and with files of theirs that were not seen yet."""
-    for identity, (file, runs) in manifests(catalog.runs(_ALL)).items():
+    for one in registered(catalog.runs(_ALL)).values():
         checked["models"] += 1
-        what = f"the model {identity} of {runs[0].pipeline}"
-        problems = list(_look(kept, Artifact(file=file), what, checked, lost="error"))
+        what = f"the model {one.id} of {one.pipeline}"
+        problems = list(_look(kept, Artifact(file=one.file), what, checked, lost="error"))
         yield from problems
-        for artifact in () if problems else read_manifest(kept, file).files():
+        for artifact in () if problems else one.manifest(kept).files():
             if artifact.file is not None and artifact.file.path not in seen:
                 seen.add(artifact.file.path)
                 yield from _look(kept, artifact, what, checked, lost="note")
@@ -216,10 +215,10 @@ def gc(store: Store, grace: float = DAY, *, delete: bool = False) -> dict[str, A
 def _bundled(kept: ArtifactStore, runs: Sequence[RunRecord]) -> set[str]:
     """Return the files of the bundles that runs came to; one that is there no longer names none."""
     found = set[str]()
-    for file, _ in manifests(runs).values():
-        if kept.holds(Artifact(file=file)):
-            named = (one.file for one in read_manifest(kept, file).files())
-            found |= {file.path, *(one.path for one in named if one is not None)}
+    for model in registered(runs).values():
+        if model.is_there(kept):
+            named = (one.file for one in model.manifest(kept).files())
+            found |= {model.file.path, *(one.path for one in named if one is not None)}
     return found
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote
@@ -166,6 +167,19 @@ def postgres(folder: Path) -> Iterator[Server]:
         with started((*as_user, program, "-D", str(data), *here), ready, folder / "postgres.log") as server:
             user = f"levada:{quote(POSTGRES_PASSWORD, safe='')}"
             yield replace(server, address=f"postgresql://{user}@127.0.0.1:{server.address}/postgres")
+
+
+@contextmanager
+def mlflow(folder: Path) -> Iterator[Server]:
+    """Start an MLflow server; its address is a URI. Its log, its database and its files are in ``folder``."""
+    if find_spec("mlflow") is None or find_spec("flask") is None:
+        missing("no MLflow server; pip install 'levada[test]'")
+    quiet = ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false", "MLFLOW_DISABLE_TELEMETRY=true", f"HOME={folder}")
+    here = ("--host", "127.0.0.1", "--port", "0", "--workers", "1", "--gunicorn-opts", "--threads 4")
+    kept = ("--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files"))
+    command = ("env", *quiet, sys.executable, "-m", "mlflow", "server", *here, *kept)
+    with started(command, r"Listening at: (http://127\.0\.0\.1:\d+)", folder / "mlflow.log") as server:
+        yield server
 
 
 def _as_ordinary_user(place: Path) -> tuple[str, ...]:

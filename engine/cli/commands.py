@@ -50,6 +50,7 @@ def task(config: DictConfig) -> float | None:
     """Run one pipeline; Hydra calls this with the composed configuration. Returns the ranking metric."""
     from engine.report import render_run
     from engine.runs import run_pipeline
+    from engine.tracking import track_run
 
     settings = HydraConfig.instance().cfg.hydra  # type: ignore[union-attr]  # Hydra has set it before it calls a task
     spec = specify_config(config, settings)
@@ -57,17 +58,20 @@ def task(config: DictConfig) -> float | None:
         found = run_pipeline(spec, overrides=_given(settings), watchers=[progress])
     report = write_report(Path(settings.runtime.output_dir), found.summary, render_run(dict(found.summary)))
     show.show_run(found.summary, report)
+    show.show_tracked(track_run(found))
     found.raise_failure()
     part = found.compiled.ranking
     return found.metrics[part].get(str(found.summary["question"]["metric"])) if part in found.metrics else None
 
 
-def sweep(configs: Sequence[DictConfig], beside: Sequence[DictConfig], folder: Path, *, final: bool) -> Sweep:
+def sweep(configs: Sequence[DictConfig], beside: Sequence[DictConfig], folder: Path, *, final: bool, identity: str) -> Sweep:
     """Run the trials of a multirun as one graph, print their ranking and write the sweep's report. The launcher calls this.
 
-    ``beside`` are trials that nobody asked for: baselines. They run if there is one to compare with.
+    ``beside`` are trials that nobody asked for: baselines. They run if there is one to compare with. Sweeps of one ``identity``
+    are rounds of one, for the tracker.
     """
     from engine.report import render_sweep
+    from engine.tracking import track_sweep
     from engine.trials import run_sweep
 
     trials = [_trial(config) for config in configs]
@@ -77,6 +81,7 @@ def sweep(configs: Sequence[DictConfig], beside: Sequence[DictConfig], folder: P
         found = run_sweep(trials, final=final, watchers=[progress])
     report = write_report(folder, found.summary, render_sweep(dict(found.summary)))
     show.show_sweep(found.summary, report)
+    show.show_tracked(track_sweep(found, trials, identity))
     return found
 
 

@@ -105,11 +105,16 @@ def models(arguments: Sequence[str]) -> int:
             one["metric"],
             "" if one["answer"] is None else f"{one['answer']:.4f}",
             one["part"],
-            size(one["bytes"]),
+            "" if one["bytes"] is None else size(one["bytes"]),
             datetime.fromisoformat(one["created"]).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
             one["runs"][0][:13],
         )
-    console_of().print(table if found else Text("no models yet"))
+    console = console_of()
+    console.print(table if found else Text("no models yet"))
+    for one in found:
+        if one["problem"] is not None:
+            text = f"{one['id']} can not be read: {one['problem']} (a run that comes to the same writes it again)"
+            console.print(Text("warning  ", style="yellow") + Text(text))
     return 0
 
 

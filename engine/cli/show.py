@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +15,9 @@ from rich.text import Text
 
 from engine.cli import STARTED
 from engine.errors import LevadaError
+
+if TYPE_CHECKING:
+    from engine.tracking import Told
 
 
 class _Console(Console):
@@ -62,6 +65,21 @@ def show_run(summary: Mapping[str, Any], report: Path, started: float = STARTED)
     console.print(Text(f"report   {_short(report)}"))
 
 
+def show_tracked(told: Told | None, *, as_json: bool = False) -> None:
+    """Print where the tracker keeps a run, or to standard error why it was not told; the run itself stands as it is."""
+    if told is None:
+        return
+    if told.error is None:
+        if not as_json:
+            console_of().print(Text(f"tracked  {told}"))
+        return
+    first, *rest = str(told).split("\n")
+    console = _Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text("tracker  ", style="yellow") + Text(first))
+    for line in rest:
+        console.print(Text(line))
+
+
 def show_ingested(summary: Mapping[str, Any], *, as_json: bool) -> None:
     """Print what an ingestion brought in: a line a dataset, then what a person should know."""
     if as_json:
@@ -91,10 +109,13 @@ def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
     for entry in summary["trials"]:
         if entry["status"] == "failed":
             console.print(Text(f"trial {entry['number']} failed: {entry['error']}", style="red"))
-    left_out = [entry for entry in summary["trials"] if entry["status"] == "left_out"]
-    if left_out:
-        names = ", ".join(" ".join(entry["overrides"]) for entry in left_out)
-        console.print(Text(f"left out, because they are for another task: {names}"))
+    left_out = {" ".join(entry["overrides"]): entry["install"] for entry in summary["trials"] if entry["status"] == "left_out"}
+    for_others = [overrides for overrides, install in left_out.items() if install is None]
+    if for_others:
+        console.print(Text(f"left out, because they are for another task: {', '.join(for_others)}"))
+    for overrides, install in left_out.items():
+        if install is not None:
+            console.print(Text(f"left out, because its library is not installed: {overrides} ({install})"))
     not_begun = [str(entry["number"]) for entry in summary["trials"] if entry["status"] == "not_begun"]
     if not_begun:
         console.print(Text(f"not begun, or not ended, when no more was to be done: trials {', '.join(not_begun)}"))

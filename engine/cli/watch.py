@@ -14,7 +14,7 @@ from rich.text import Text
 from engine.cli.arguments import listing, overrides_of
 from engine.cli.commands import write_report
 from engine.cli.progress import Progress
-from engine.cli.show import console_of, show_error, show_run
+from engine.cli.show import console_of, show_error, show_run, show_tracked
 from engine.config.compose import load
 from engine.config.spec import PipelineSpec
 from engine.errors import ConfigError, Interrupted, LevadaError
@@ -68,6 +68,7 @@ def _run(spec: PipelineSpec, *, as_json: bool) -> None:
     """Run the pipeline, tell what came of it as ``levada run`` does, and raise what went wrong."""
     from engine.report import render_run
     from engine.runs import run_pipeline
+    from engine.tracking import track_run
 
     started, now = time.perf_counter(), datetime.now().astimezone()
     with Progress() as progress:
@@ -77,4 +78,5 @@ def _run(spec: PipelineSpec, *, as_json: bool) -> None:
         print(json.dumps(found.summary), flush=True)
     else:
         show_run(found.summary, report, started)
+    show_tracked(track_run(found), as_json=as_json)
     found.raise_failure()

@@ -203,6 +203,11 @@ def translated() -> Iterator[None]:
         raise ConfigError(f"the key '{key.rsplit('.', 1)[-1]}' has no value yet", where=key, hint=f"add {key}=…") from None
     except (HydraException, OmegaConfBaseException) as error:
         raise _explained(str(error).strip(), str(getattr(error, "full_key", None) or "")) from None
+    except ValueError as error:  # what Hydra raises for a group that is given null, or a mapping
+        if not str(error).startswith("Config group override"):
+            raise
+        hint = "model=ridge chooses one, and tracker=none goes without a tracker"
+        raise ConfigError("a group takes one of its options, by name", hint=hint) from None
 
 
 def _explained(text: str, key: str) -> ConfigError:

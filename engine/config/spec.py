@@ -26,6 +26,7 @@ from engine.plugin import (
     Plugin,
     Splitter,
     TaskName,
+    Tracker,
     Transformer,
 )
 from engine.registry import build, name_of
@@ -230,6 +231,9 @@ class PipelineSpec(Spec):
         default=None,
         description="When a run is promoted by itself; null leaves that to `levada promote`. A sweep promotes none.",
     )
+    tracker: Tracker | None = Field(
+        default=None, description="What is told of each run besides the catalog; it changes no result. null: nothing."
+    )
     assess: bool = Field(
         default=True,
         description="Whether a run also says in what condition its data is, as `levada assess` does. It changes no result; a "
@@ -303,6 +307,8 @@ def specify(raw: Mapping[str, Any]) -> PipelineSpec:
     values["splitter"] = build("splitter", values.get("splitter"), ("splitter",))
     values["model"] = build("model", _with_costs(values.get("model"), problem), ("model",))
     values["metrics"] = _metrics(values.get("metrics"), problem)
+    if values.get("tracker") is not None:
+        values["tracker"] = build("tracker", values["tracker"], ("tracker",))
     spec = validated(PipelineSpec, values, ())
     _check_wiring(spec)
     return spec

@@ -26,6 +26,7 @@ from engine.plugin.extractor import ALL, Extractor, Salvaged, Source, SourcePart
 from engine.plugin.matrix import numbers_of
 from engine.plugin.model import Costs, FitSummary, Metric, Model
 from engine.plugin.splitter import Folds, Roles, Shares, Splitter
+from engine.plugin.tracker import RunSummary, Tracker
 from engine.plugin.transformer import FittedTransformer, Selector, TimeAware, Transformer
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "RAW",
     "ROW",
     "Roles",
+    "RunSummary",
     "Salvaged",
     "Selector",
     "Source",
@@ -58,6 +60,7 @@ __all__ = [
     "TARGET",
     "TaskName",
     "TimeAware",
+    "Tracker",
     "Transformer",
     "Window",
     "choose",

@@ -196,9 +196,9 @@ class Run(Record):
 
 
 class Trial(Record):
-    """One member of a sweep. ``status`` is done, failed, not_begun, or left_out: not of this task; ``error`` says why.
+    """One member of a sweep. ``error`` says why its ``status`` is failed, or left_out: of another task, or not installed.
 
-    What was known before took no time: its seconds are None.
+    Other states are done and not_begun. What was known before took no time: its seconds are None.
     """
 
     number: int

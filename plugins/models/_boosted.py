@@ -5,8 +5,10 @@ import types
 import typing
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -14,13 +16,26 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, create_model
 
-from engine.errors import ConfigError, DataError, LevadaError
+from engine.errors import DataError, LevadaError, NotInstalled
 from engine.plugin import FitSummary, Model, TaskName
 from plugins.models._matrix import matrix_of, refused
 from plugins.models._numpydoc import explanations
 
 Rows: TypeAlias = tuple[NDArray[np.float64], NDArray[Any]]
 """A matrix of features, and the target of each row: the number of a class, or a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a model is to learn from: rows, each with a weight if they weigh differently, and those held out to watch.
+
+    ``before`` is the library's model that is to be continued, None to begin anew.
+    """
+
+    learned: Rows
+    weights: NDArray[np.float64] | None
+    watched: Rows | None
+    before: Any
 
 
 class Document:
@@ -58,19 +73,44 @@ class Boosted(Model):
         return _restored, (made.__module__, made.__name__, {name: getattr(self, name) for name in made.model_fields})
 
     def estimate(self, features: pl.DataFrame, target: pl.Series | None) -> Document:
+        known = self._complete(target)
+        classes = known.unique().sort().to_list() if self.task == "classification" else []
+        if self.task == "classification" and len(classes) < 2:
+            raise DataError(f"{type(self).__name__} needs two classes", found=f"only {classes[0]!r}" if classes else "no rows")
+        return self._learn(features, known, classes, None)
+
+    def update(self, fitted: Document, features: pl.DataFrame, target: pl.Series | None) -> Document:
+        """Return the model with as many rounds more, or as early stopping leaves, which learn from these rows alone."""
+        known = self._complete(target)
+        strange = sorted(set(known.unique()) - set(fitted.classes)) if fitted.classes else []
+        if strange:
+            raise DataError(
+                f"{type(self).__name__} can not learn of a class that it has never seen",
+                expected="one of " + ", ".join(fitted.classes[:12]),
+                found=", ".join(strange[:12]),
+                hint="estimate it anew from all rows",
+            )
+        return self._learn(features, known, fitted.classes, type(self).read(fitted.content))
+
+    def _complete(self, target: pl.Series | None) -> pl.Series:
+        if target is None or target.null_count():
+            raise DataError(
+                f"{type(self).__name__} needs a target in every row", hint="expect it: {use: not_null, columns: [...]}"
+            )
+        return target
+
+    def _learn(self, features: pl.DataFrame, target: pl.Series, classes: list[str], before: Any) -> Document:
         name = type(self).__name__
         matrix = matrix_of(name, features, missing=True)
-        if target is None or target.null_count():
-            raise DataError(f"{name} needs a target in every row", hint="expect it: {use: not_null, columns: [...]}")
-        classes = target.unique().sort().to_list() if self.task == "classification" else []
-        if self.task == "classification" and len(classes) < 2:
-            raise DataError(f"{name} needs two classes", found=f"only {classes[0]!r}" if classes else "no rows")
         numbers = {label: number for number, label in enumerate(classes)}
         known = target.replace_strict(numbers, return_dtype=pl.Int32) if classes else target.cast(pl.Float64)
         learned, watched = self._held_out((matrix, known.to_numpy()))
+        weights = None
+        if before is not None and classes:
+            learned, weights = _with_every_class(learned, len(classes))
         parameters = {name: value for name, value in self._parameters().items() if name not in Boosted.model_fields}
         try:
-            content, trees = self._fit(self._with_numbers(parameters, numbers), learned, watched)
+            content, trees = self._fit(self._with_numbers(parameters, numbers), Lesson(learned, weights, watched, before))
         except self._errors() as error:
             raise refused(f"{name} can not be estimated from these rows", features, error) from error
         return Document(content, classes, trees)
@@ -124,7 +164,7 @@ class Boosted(Model):
         return (ValueError, TypeError, RuntimeError)
 
     @abstractmethod
-    def _fit(self, parameters: Mapping[str, Any], learned: Rows, watched: Rows | None) -> tuple[bytes, int]:
+    def _fit(self, parameters: Mapping[str, Any], lesson: Lesson) -> tuple[bytes, int]:
         """Return the fitted model in the library's format, and the number of its rounds."""
 
     @classmethod
@@ -142,49 +182,85 @@ def opened(made: type[Boosted], content: bytes) -> Any:
     return made.read(content)
 
 
-def not_installed(library: str, name: str) -> LevadaError:
-    """Return the error for a model whose library is not there."""
-    return ConfigError(f"{library}.{name} needs {library}, which is not installed", hint=f"pip install 'levada[{library}]'")
+def _with_every_class(rows: Rows, classes: int) -> tuple[Rows, NDArray[np.float64]]:
+    """Return rows in which each class is there, and the weights of all: rows that were added for it weigh nothing.
+
+    A library numbers the classes that it sees, and continues a model only if they are as many as before.
+    """
+    matrix, target = rows
+    absent = np.setdiff1d(np.arange(classes), target)
+    empty = np.full((len(absent), matrix.shape[1]), np.nan)
+    weights = np.concatenate([np.ones(len(target)), np.zeros(len(absent))])
+    return (np.vstack([matrix, empty]), np.concatenate([target, absent.astype(target.dtype)])), weights
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """The estimators of a library as models, made of the parameters that their constructors take.
+
+    ``kind`` is what has the library's own ways, ``page`` explains parameters, ``without`` names those that a configuration can
+    not give, ``defaults`` those that Levada chooses otherwise, ``bases`` further classes of the library with parameters.
+    """
+
+    package: str
+    kind: type[Boosted]
+    tasks: Mapping[str, TaskName]
+    page: str
+    without: Collection[str]
+    defaults: Mapping[str, Any]
+    bases: Sequence[str] = ()
+    _made: dict[str, type[Model]] = field(default_factory=dict, init=False)
+
+    def names(self) -> list[str]:
+        """Return the estimators' class names, none where the library is not installed."""
+        return sorted(self.tasks) if find_spec(self.package) is not None else []
+
+    def refusal(self, name: str) -> LevadaError | None:
+        """Return why an estimator that there could be is none here: its library is not installed."""
+        if find_spec(self.package) is not None:
+            return None
+        what = f"{self.package}.{name} needs {self.package}, which is not installed"
+        return NotInstalled(what, hint=f"pip install 'levada[{self.package}]'")
+
+    def plugin(self, name: str) -> type[Model]:
+        """Return the model of an estimator's class name."""
+        if name not in self._made:
+            self._made[name] = self._model(name)
+        return self._made[name]
+
+    def _model(self, name: str) -> type[Model]:
+        library = import_module(self.package)
+        explained: dict[str, str] = {}
+        fields: dict[str, Any] = {}
+        for estimator in (getattr(library, one) for one in (name, *self.bases)):
+            explained |= explanations(inspect.getdoc(estimator) or "")
+            hints = typing.get_type_hints(estimator.__init__)
+            for parameter in inspect.signature(estimator).parameters.values():
+                own = parameter.name in Boosted.model_fields or parameter.name in fields or parameter.name in self.without
+                if own or parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                    continue
+                key = f"{parameter.name}_" if hasattr(Model, parameter.name) else parameter.name
+                description = explained.get(parameter.name, f"See {self.page} for what it means.")
+                default = self.defaults.get(parameter.name, parameter.default)
+                kind = _plain(hints.get(parameter.name, Any))
+                fields[key] = (kind, Field(default=default, description=f"{description} ({self.page})"))
+        task = self.tasks[name]
+        doc = (
+            f"{self.kind.library}'s {name}, for {task}.\n\nParameters are the library's: {self.page}. It is seeded and runs in "
+        )
+        doc += "one thread unless told otherwise, so that equal rows give equal models."
+        return _class(self.kind, name, task, doc, fields)
+
+
+def _class(base: type[Boosted], name: str, task: TaskName, doc: str, fields: dict[str, Any]) -> type[Model]:
+    model = create_model(name, __base__=base, __module__=base.__module__, __doc__=doc, **fields)
+    model.task = task
+    return model
 
 
 def estimator_of(library: Any, model: "Boosted | type[Boosted]") -> Any:
     """Return the library's class that a model stands for."""
     return getattr(library, (model if isinstance(model, type) else type(model)).__name__)
-
-
-def made(
-    base: type[Boosted],
-    estimators: Sequence[type],
-    *,
-    task: TaskName,
-    page: str,
-    without: Collection[str],
-    defaults: Mapping[str, Any],
-) -> type[Model]:
-    """Return the model of an estimator: its parameters are those of the constructors of ``estimators``, the first first.
-
-    ``without`` names parameters that a configuration can not give, ``defaults`` those that Levada chooses otherwise.
-    """
-    name = estimators[0].__name__
-    explained: dict[str, str] = {}
-    fields: dict[str, Any] = {}
-    for estimator in estimators:
-        explained |= explanations(inspect.getdoc(estimator) or "")
-        hints = typing.get_type_hints(estimator.__init__)  # type: ignore[misc]  # only its signature is looked at
-        for parameter in inspect.signature(estimator).parameters.values():
-            own = parameter.name in Boosted.model_fields or parameter.name in fields or parameter.name in without
-            if own or parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                continue
-            field = f"{parameter.name}_" if hasattr(Model, parameter.name) else parameter.name
-            description = explained.get(parameter.name, f"See {page} for what it means.")
-            default = defaults.get(parameter.name, parameter.default)
-            kind = _plain(hints.get(parameter.name, Any))
-            fields[field] = (kind, Field(default=default, description=f"{description} ({page})"))
-    doc = f"{base.library}'s {name}, for {task}.\n\nParameters are the library's: {page}. It is seeded and runs in one thread "
-    doc += "unless told otherwise, so that equal rows give equal models."
-    model = create_model(name, __base__=base, __module__=base.__module__, __doc__=doc, **fields)
-    model.task = task
-    return model
 
 
 def _plain(annotation: Any) -> Any:

@@ -1,14 +1,13 @@
 """A model of classes whose ratings are made into probabilities that can be believed."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from engine.plugin import FitSummary, Model, TaskName
-from plugins.models._held_out import classifies, held_out, rated
+from plugins.models._held_out import Wrapped
 
 
 class Calibration:
@@ -18,7 +17,7 @@ class Calibration:
         self.fitted, self.curves, self.classes = fitted, curves, classes
 
 
-class Calibrated(Model):
+class Calibrated(Wrapped):
     """Make probabilities that can be believed of what a model says of classes: of rows said 0.8, four of five are so.
 
     The model is estimated from a part of the training rows; on the rows held out a curve is learned for each class, from the
@@ -27,44 +26,26 @@ class Calibrated(Model):
     probabilities to models that have scores only.
     """
 
-    task: ClassVar[TaskName] = "classification"
-
-    model: Model = Field(description="The model that rates the rows: its name, or `{use: name, ...}` with its parameters.")
     method: Literal["sigmoid", "isotonic"] = Field(
         default="sigmoid",
         description="The curve: an S (Platt), for few rows, or any that rises, for some thousand held out rows and more.",
     )
-    validation_fraction: float = Field(
-        default=0.2, gt=0, lt=1, description="The share of training rows that is held out, by lot within each class."
-    )
-    random_state: int = Field(default=0, ge=0, description="The seed of the lot by which rows are held out.")
-
-    @field_validator("model")
-    @classmethod
-    def _is_of_classes(cls, model: Model) -> Model:
-        return classifies(model, "calibrated")
 
     def estimate(self, features: pl.DataFrame, target: pl.Series | None) -> Calibration:
-        learned, (rows, truth) = held_out(features, target, self.validation_fraction, self.random_state, "calibrated")
+        learned, (rows, truth) = self._held_out(features, target)
         fitted = self.model.estimate(*learned)
-        classes, ratings = rated(self.model.predict(fitted, rows), "calibrated")
+        classes, ratings = self._rated(self.model.predict(fitted, rows))
         places = [1] if len(classes) == 2 else range(len(classes))
         return Calibration(fitted, [self._curve(ratings[:, at], (truth == classes[at]).to_numpy()) for at in places], classes)
 
     def predict(self, fitted: Calibration, features: pl.DataFrame) -> pl.DataFrame:
-        _, ratings = rated(self.model.predict(fitted.fitted, features), "calibrated")
+        _, ratings = self._rated(self.model.predict(fitted.fitted, features))
         shares = np.zeros(ratings.shape)
         if len(shares):
             shares = self._shares(fitted, ratings)
         said = np.array(fitted.classes, dtype=object)[shares.argmax(axis=1)].tolist()
         table = pl.DataFrame({"prediction": said}, schema={"prediction": pl.String})
         return table.with_columns(pl.Series(f"probability:{one}", shares[:, at]) for at, one in enumerate(fitted.classes))
-
-    def importance(self, fitted: Calibration) -> pl.Series | None:
-        return self.model.importance(fitted.fitted)
-
-    def summary(self, fitted: Calibration) -> FitSummary:
-        return self.model.summary(fitted.fitted)
 
     def _curve(self, ratings: NDArray[np.float64], true: NDArray[np.bool_]) -> Any:
         from sklearn.isotonic import IsotonicRegression

@@ -1,8 +1,6 @@
 """CatBoost's estimators as models: ``use: catboost.CatBoostClassifier``. Fitted models are stored as CatBoost's binary."""
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -11,38 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.errors import LevadaError
-from engine.plugin import Model, TaskName
-from plugins.models._boosted import Boosted, Document, Rows, estimator_of, made, not_installed, opened
+from plugins.models._boosted import Boosted, Document, Family, Lesson, estimator_of, opened
 
 _QUIET = ("logging_level", "verbose", "verbose_eval", "silent", "metric_period")
-_TASKS: dict[str, TaskName] = {"CatBoostClassifier": "classification", "CatBoostRegressor": "regression"}
-
-
-def names() -> list[str]:
-    """Return the estimators' class names, none where the library is not installed."""
-    return sorted(_TASKS) if find_spec("catboost") is not None else []
-
-
-def refusal(name: str) -> LevadaError | None:
-    """Return why an estimator that there could be is none here: its library is not installed."""
-    return not_installed("catboost", name) if find_spec("catboost") is None else None
-
-
-@cache
-def plugin(name: str) -> type[Model]:
-    """Return the model of an estimator's class name."""
-    import catboost
-
-    return made(
-        _CatBoost,
-        (getattr(catboost, name),),
-        task=_TASKS[name],
-        page="https://catboost.ai/docs/en/references/training-parameters/",
-        # Files and callbacks are no business of a model, and the random seed has two names.
-        without={"allow_writing_files", "train_dir", "callback", "random_state", "kwargs", *_QUIET},
-        defaults={"random_seed": 0, "thread_count": 1},
-    )
 
 
 class _CatBoost(Boosted):
@@ -58,12 +27,18 @@ class _CatBoost(Boosted):
 
         return (*super()._errors(), catboost.CatBoostError)
 
-    def _fit(self, parameters: Mapping[str, Any], learned: Rows, watched: Rows | None) -> tuple[bytes, int]:
+    def _fit(self, parameters: Mapping[str, Any], lesson: Lesson) -> tuple[bytes, int]:
         import catboost
 
         given = {name: value for name, value in parameters.items() if value is not None}
         estimator = estimator_of(catboost, self)(**given, allow_writing_files=False, logging_level="Silent")
-        estimator.fit(*learned, eval_set=watched, early_stopping_rounds=self.early_stopping_rounds)
+        estimator.fit(
+            *lesson.learned,
+            sample_weight=lesson.weights,
+            eval_set=lesson.watched,
+            early_stopping_rounds=self.early_stopping_rounds,
+            init_model=lesson.before,
+        )
         for key in ("model_guid", "train_finish_time"):  # equal models give equal bytes
             estimator.get_metadata()[key] = ""
         with TemporaryDirectory() as folder:
@@ -81,3 +56,15 @@ class _CatBoost(Boosted):
         ask = estimator.predict_proba if self.task == "classification" else estimator.predict
         found: NDArray[np.float64] = ask(matrix, thread_count=1)
         return found
+
+
+_FAMILY = Family(
+    "catboost",
+    _CatBoost,
+    {"CatBoostClassifier": "classification", "CatBoostRegressor": "regression"},
+    page="https://catboost.ai/docs/en/references/training-parameters/",
+    # Files and callbacks are no business of a model, and the random seed has two names.
+    without={"allow_writing_files", "train_dir", "callback", "random_state", "kwargs", *_QUIET},
+    defaults={"random_seed": 0, "thread_count": 1},
+)
+names, refusal, plugin = _FAMILY.names, _FAMILY.refusal, _FAMILY.plugin

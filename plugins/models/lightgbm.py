@@ -1,44 +1,13 @@
 """LightGBM's estimators as models: ``use: lightgbm.LGBMClassifier``. Fitted models are stored as LightGBM's text."""
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.errors import LevadaError
-from engine.plugin import Model, TaskName
-from plugins.models._boosted import Boosted, Document, Rows, estimator_of, made, not_installed, opened
-
-_TASKS: dict[str, TaskName] = {"LGBMClassifier": "classification", "LGBMRegressor": "regression"}
-
-
-def names() -> list[str]:
-    """Return the estimators' class names, none where the library is not installed."""
-    return sorted(_TASKS) if find_spec("lightgbm") is not None else []
-
-
-def refusal(name: str) -> LevadaError | None:
-    """Return why an estimator that there could be is none here: its library is not installed."""
-    return not_installed("lightgbm", name) if find_spec("lightgbm") is None else None
-
-
-@cache
-def plugin(name: str) -> type[Model]:
-    """Return the model of an estimator's class name."""
-    import lightgbm
-
-    return made(
-        _LightGBM,
-        (getattr(lightgbm, name),),
-        task=_TASKS[name],
-        page="https://lightgbm.readthedocs.io/en/stable/Parameters.html",
-        without={"kwargs"},
-        defaults={"random_state": 0, "n_jobs": 1},
-    )
+from plugins.models._boosted import Boosted, Document, Family, Lesson, estimator_of, opened
 
 
 class _LightGBM(Boosted):
@@ -49,16 +18,16 @@ class _LightGBM(Boosted):
         rating = opened(type(self), fitted.content).feature_importance("gain")
         return pl.Series("importance", rating / (rating.sum() or 1), dtype=pl.Float64)
 
-    def _fit(self, parameters: Mapping[str, Any], learned: Rows, watched: Rows | None) -> tuple[bytes, int]:
+    def _fit(self, parameters: Mapping[str, Any], lesson: Lesson) -> tuple[bytes, int]:
         import lightgbm
 
         # Without force_row_wise LightGBM measures which way is quicker, and the two differ in the last digits.
         estimator = estimator_of(lightgbm, self)(**parameters, verbosity=-1, deterministic=True, force_row_wise=True)
-        if watched is None:
-            estimator.fit(*learned)
-        else:
+        more: dict[str, Any] = {"sample_weight": lesson.weights, "init_model": lesson.before}
+        if lesson.watched is not None:
             stop = lightgbm.early_stopping(self.early_stopping_rounds or 1, verbose=False)
-            estimator.fit(*learned, eval_X=watched[0], eval_y=watched[1], callbacks=[stop])
+            more |= {"eval_X": lesson.watched[0], "eval_y": lesson.watched[1], "callbacks": [stop]}
+        estimator.fit(*lesson.learned, **more)
         best = estimator.best_iteration_ or None
         text = estimator.booster_.model_to_string(num_iteration=best)
         return text.encode(), int(best or estimator.booster_.current_iteration())
@@ -72,3 +41,14 @@ class _LightGBM(Boosted):
     def _ask(self, booster: Any, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = booster.predict(matrix, num_threads=1)
         return found
+
+
+_FAMILY = Family(
+    "lightgbm",
+    _LightGBM,
+    {"LGBMClassifier": "classification", "LGBMRegressor": "regression"},
+    page="https://lightgbm.readthedocs.io/en/stable/Parameters.html",
+    without={"kwargs"},
+    defaults={"random_state": 0, "n_jobs": 1},
+)
+names, refusal, plugin = _FAMILY.names, _FAMILY.refusal, _FAMILY.plugin

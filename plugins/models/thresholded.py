@@ -1,14 +1,14 @@
 """A model of two classes whose threshold is chosen by a metric."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from engine.errors import DataError
-from engine.plugin import FitSummary, Metric, Model, TaskName
-from plugins.models._held_out import classifies, held_out, rated
+from engine.plugin import FitSummary, Metric
+from plugins.models._held_out import Wrapped
 
 _CUTS = 200  # thresholds that are tried at most; they are quantiles of the held out rows' ratings
 
@@ -20,7 +20,7 @@ class Cut:
         self.fitted, self.threshold, self.classes = fitted, threshold, classes
 
 
-class Thresholded(Model):
+class Thresholded(Wrapped):
     """Say the positive class from the threshold on that makes a metric best, and not from 0.5 on.
 
     The model is estimated from a part of the training rows; the threshold is chosen on the rows held out, which the model has
@@ -28,25 +28,13 @@ class Thresholded(Model):
     different shares, and for metrics that depend on the threshold, such as f1, precision and recall.
     """
 
-    task: ClassVar[TaskName] = "classification"
-
-    model: Model = Field(description="The model that rates the rows: its name, or `{use: name, ...}` with its parameters.")
     metric: Metric = Field(description="The metric that the threshold makes best, by its name: f1, balanced_accuracy, cost.")
-    validation_fraction: float = Field(
-        default=0.2, gt=0, lt=1, description="The share of training rows that is held out, by lot within each class."
-    )
-    random_state: int = Field(default=0, ge=0, description="The seed of the lot by which rows are held out.")
-
-    @field_validator("model")
-    @classmethod
-    def _is_of_classes(cls, model: Model) -> Model:
-        return classifies(model, "thresholded")
 
     def estimate(self, features: pl.DataFrame, target: pl.Series | None) -> Cut:
-        learned, (rows, truth) = held_out(features, target, self.validation_fraction, self.random_state, "thresholded")
+        learned, (rows, truth) = self._held_out(features, target)
         fitted = self.model.estimate(*learned)
         prediction = self.model.predict(fitted, rows)
-        classes, ratings = rated(prediction, "thresholded")
+        classes, ratings = self._rated(prediction)
         if len(classes) != 2:
             raise DataError("thresholded needs two classes", found=f"{len(classes)}: {', '.join(classes)[:200]}")
         cuts = np.unique(np.quantile(ratings[:, 1], np.linspace(0, 1, _CUTS), method="nearest"))
@@ -60,14 +48,11 @@ class Thresholded(Model):
 
     def predict(self, fitted: Cut, features: pl.DataFrame) -> pl.DataFrame:
         prediction = self.model.predict(fitted.fitted, features)
-        return _cut(prediction, rated(prediction, "thresholded")[1][:, 1], fitted.threshold, fitted.classes)
-
-    def importance(self, fitted: Cut) -> pl.Series | None:
-        return self.model.importance(fitted.fitted)
+        return _cut(prediction, self._rated(prediction)[1][:, 1], fitted.threshold, fitted.classes)
 
     def summary(self, fitted: Cut) -> FitSummary:
         """Return the threshold, beside what the model itself has to say."""
-        inner = self.model.summary(fitted.fitted)
+        inner = super().summary(fitted)
         return FitSummary({**inner.facts, "threshold": round(fitted.threshold, 6)}, inner.findings)
 
 

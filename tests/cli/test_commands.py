@@ -132,7 +132,7 @@ def test_plan_says_what_would_run_and_why_and_changes_nothing(inside: Project, c
 @pytest.mark.usefixtures("inside")
 def test_plugins_are_listed_by_kind_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
     everything = json.loads(said(capsys, "plugins", "--json"))
-    assert list(everything) == ["extractor", "check", "transformer", "splitter", "selector", "model", "metric"]
+    assert list(everything) == ["extractor", "check", "transformer", "splitter", "selector", "model", "metric", "tracker"]
     assert json.loads(said(capsys, "plugins", "transformer", "--json")) == {"transformer": everything["transformer"]}
     assert said(capsys, "plugins", "extractor").split() == ["extractor", *everything["extractor"]]
 

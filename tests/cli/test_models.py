@@ -151,12 +151,33 @@ def test_upkeep_keeps_and_checks_what_versions_name(ran):
     assert [one["problem"] for one in fsck(store)["findings"]] == ["missing"]
 
 
+def test_a_manifest_that_is_gone_is_named_and_the_others_are_listed(shapes, capsys):
+    first = shapes.run().summary["bundle"]
+    second = shapes.run("model=decision_tree").summary["bundle"]["digest"][:12]
+    (shapes.folder / ".levada" / first["path"]).unlink()
+    text = said(capsys, "models", "shapes")
+    assert second in text
+    assert f"warning  {first['digest'][:12]} can not be read: cannot read " in text
+    listed = {one["id"]: one for one in json.loads(said(capsys, "models", "--json"))}
+    assert listed[second]["problem"] is None
+    assert listed[first["digest"][:12]]["bytes"] is None
+    assert said(capsys, "predict", f"shapes@{second}", "data/shapes-0.csv")
+    assert [one["problem"] for one in fsck(Store())["findings"]] == ["missing"]
+    assert gc(Store(), 0.0)["files"] == []
+    shapes.run()
+    assert "can not be read" not in said(capsys, "models")
+
+
 def test_a_gate_promotes_the_run_for_which_it_holds(shapes, capsys):
     shapes.pipeline(more='promote: {when: "accuracy >= champion.accuracy + 0.01 and accuracy > 0.1", on: validation}\n')
     first = shapes.run("model=dummy").summary["promotion"]
     assert (first["holds"], first["promoted"]) == (True, True)
     better = shapes.run("model=gaussian_nb").summary
-    assert better["promotion"]["message"] == f"champion is {better['promotion']['version']} now, and was {first['version']}"
+    moved = f"champion is {better['promotion']['version']} now, and was {first['version']}"
+    assert (
+        better["promotion"]["message"]
+        == f"{moved}; champion {first['version']} was measured on the same validation rows before"
+    )
     worse = said(capsys, "pipeline=shapes", "model=dummy")
     assert "promote  not promoted: accuracy >= champion.accuracy + 0.01" in worse
     (champion,) = (one["id"] for one in list_models(Store()) if one["aliases"])

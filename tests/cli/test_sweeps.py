@@ -190,13 +190,31 @@ def test_a_sweeper_gets_each_trials_metric_and_may_choose_by_it(project: Project
         assert value == read(project.folder / "sweep" / str(number) / "summary.json")["metrics"]["validation"]["accuracy"]
 
 
+ROUNDS = '''\
+from pathlib import Path
+
+from engine.plugin import RunSummary, Tracker
+
+
+class Rounds(Tracker):
+    """Write down the sweep and its trials."""
+
+    def track(self, run: RunSummary) -> str:
+        with Path("rounds.txt").open("a") as file:
+            file.write(" ".join([run.id, *(trial.tags["trial"] for trial in run.trials)]) + "\\n")
+        return "rounds.txt"
+'''
+
+
 def test_optuna_proposes_trials_and_learns_from_their_metric(project: Project) -> None:
+    project.write("plugins/trackers/rounds.py", ROUNDS)
     ended = project.levada(
         "-m",
         "pipeline=trips",
         "model=logistic_regression",
         "model.C=interval(0.1,10)",
         "hydra/sweeper=optuna",
+        "tracker.use=rounds",
         "hydra.sweeper.n_trials=4",
         "hydra.sweeper.n_jobs=2",
         "hydra.sweeper.direction=maximize",
@@ -211,6 +229,9 @@ def test_optuna_proposes_trials_and_learns_from_their_metric(project: Project) -
     best = max(run["metrics"]["validation"]["accuracy"] for run in found)
     said = (project.folder / "sweep" / "optimization_results.yaml").read_text(encoding="utf-8")
     assert float(re.search(r"best_value: (.*)", said)[1]) == best  # type: ignore[index]  # the sweeper always writes it
+    first, second = (project.folder / "rounds.txt").read_text(encoding="utf-8").splitlines()
+    assert first.split()[0] == second.split()[0], "a tracker is told of one sweep, made in rounds"
+    assert {*first.split()[1:], *second.split()[1:]} >= {"0", "1", "2", "3"}
 
 
 def test_a_task_function_that_is_not_ours_runs_as_with_hydras_basic_launcher(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -150,9 +151,9 @@ def test_the_pipeline_that_the_readme_explains_is_the_one_that_runs():
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """Make, in an empty folder, the files of the pages on pipelines and plugins, and the data."""
+    """Make, in an empty folder, the files of the pages on pipelines, plugins and tracking, and the data."""
     folder = tmp_path_factory.mktemp("project")
-    for name, text in files("docs/pipelines.md", "docs/plugins.md").items():
+    for name, text in files("docs/pipelines.md", "docs/plugins.md", "docs/tracking.md").items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -173,7 +174,9 @@ def levada(project, nursery) -> Callable[..., str]:
 
 
 def test_the_example_pipeline_runs_in_an_empty_folder_and_the_example_plugin_with_it(levada):
-    said = levada("pipeline=mine")
+    said = levada("pipeline=mine", "tracker.use=ledger")
+    assert "tracked  ledger.ndjson" in said
+    assert json.loads((project / "ledger.ndjson").read_text("utf-8"))["status"] == "done"
     answer = re.search(r"^answer .*$", page("docs/pipelines.md"), re.MULTILINE)
     assert answer is not None
     assert answer[0] in said

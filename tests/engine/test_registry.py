@@ -12,6 +12,7 @@ from engine.plugin import Plugin
 from engine.registry import build, describe, find, modules_of, name_of, names, snake_case, use_folder
 
 REQUIRED = {
+    "mlflow": {"uri": "sqlite:///mlflow.db"},
     "calibrated": {"model": "sklearn.GaussianNB"},
     "thresholded": {"model": "sklearn.GaussianNB", "metric": "f1"},
     "between": {"column": "x", "min": 0},

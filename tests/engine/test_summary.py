@@ -24,6 +24,7 @@ KEYS = [
     "condition",
     "warnings",
     "features",
+    "divided",
     "fit",
     "exemplars",
     "stability",

@@ -1,6 +1,7 @@
 """XGBoost, LightGBM and CatBoost as models; tests of a library that is not installed are skipped."""
 
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from polars.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from engine import registry
-from engine.errors import ConfigError
+from engine.cli import run as levada
+from engine.errors import ConfigError, DataError
 from engine.plugin import Model
 from engine.registry import build, describe, find
 from engine.stores import models
+from tests.conftest import Shapes
 
 FAMILIES = {"xgboost": "XGB", "lightgbm": "LGBM", "catboost": "CatBoost"}
 ROUNDS = {"xgboost": "n_estimators", "lightgbm": "n_estimators", "catboost": "iterations"}
@@ -95,13 +98,56 @@ def test_every_parameter_is_described(family: str) -> None:
     assert {"early_stopping_rounds", "validation_fraction", "learning_rate"} <= set(fields)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_library_that_is_not_installed_is_named_with_the_command(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"plugins.models.{family}.find_spec", {}.get)
+def test_a_model_learns_from_more_rows_and_the_old_one_stays_as_it_was(family: str) -> None:
+    made, (first, rest) = model(family, "Regressor"), (slice(0, 100), slice(100, 200))
+    fitted = made.estimate(FEATURES[first], NUMBERS[first])
+    before = made.predict(fitted, FEATURES)
+    updated = made.update(fitted, FEATURES[rest], NUMBERS[rest])
+    assert made.update(fitted, FEATURES[rest], NUMBERS[rest]).content == updated.content
+    assert made.summary(updated).facts == {"trees": 40}
+    assert_frame_equal(made.predict(fitted, FEATURES), before)
+    old, new = (found["prediction"][rest] - NUMBERS[rest] for found in (before, made.predict(updated, FEATURES)))
+    assert new.pow(2).sum() < old.pow(2).sum()
+
+
+def test_rows_without_one_of_the_classes_are_learned_from_and_a_strange_class_is_refused(family: str) -> None:
+    made = model(family, "Classifier", early_stopping_rounds=5)
+    fitted = made.estimate(FEATURES, THREE)
+    few = THREE != "top"
+    updated = made.update(fitted, FEATURES.filter(few), THREE.filter(few))
+    assert made.predict(updated, FEATURES).columns == made.predict(fitted, FEATURES).columns
+    assert made.summary(updated).facts["trees"] > made.summary(fitted).facts["trees"]  # type: ignore[operator]  # numbers
+    with pytest.raises(DataError, match="never seen") as caught:
+        made.update(fitted, FEATURES, THREE.replace({"mid": "middle"}))
+    assert caught.value.found == "middle"
+
+
+def test_its_option_is_a_model_that_stops_early(family: str, shapes: Shapes) -> None:
+    chosen = shapes.load(f"model={family}").model
+    assert type(chosen).__name__ == f"{FAMILIES[family]}Classifier"
+    assert chosen.early_stopping_rounds == 30  # type: ignore[attr-defined]  # Boosted has it
+
+
+@pytest.fixture
+def none_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("plugins.models._boosted.find_spec", {}.get)
     registry._family_names.cache_clear()
-    try:
-        with pytest.raises(ConfigError, match=f"{family}, which is not installed") as caught:
-            find("model", f"{family}.{FAMILIES[family]}Classifier")
-    finally:
-        registry._family_names.cache_clear()
+    yield
+    registry._family_names.cache_clear()
+
+
+@pytest.mark.usefixtures("none_installed")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_library_that_is_not_installed_is_named_with_the_command(family: str) -> None:
+    with pytest.raises(ConfigError, match=f"{family}, which is not installed") as caught:
+        find("model", f"{family}.{FAMILIES[family]}Classifier")
     assert caught.value.hint == f"pip install 'levada[{family}]'"
+
+
+@pytest.mark.usefixtures("none_installed", "shapes")
+def test_a_sweep_leaves_out_what_is_not_installed_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert levada(["-m", "pipeline=shapes", "model=gaussian_nb,catboost,ridge"]) == 0
+    said = capsys.readouterr().out
+    assert "left out, because they are for another task: pipeline=shapes model=ridge\n" in said
+    assert "its library is not installed: pipeline=shapes model=catboost (pip install 'levada[catboost]')\n" in said
+    assert "failed" not in said

@@ -166,6 +166,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
         {"use": "sklearn.Ridge"},
         {"use": "sklearn.KMeans"},
     ],
+    "tracker": [{"use": "mlflow", "uri": "sqlite:///mlflow.db"}],
 }
 KINDS = tuple(EXAMPLES)
 
@@ -449,6 +450,7 @@ PROMISES: dict[str, list[Callable[..., None]]] = {
     "splitter": [assigns_every_row_to_a_part],
     "metric": [gives_no_number_where_there_is_none],
     "model": [predicts_the_same_each_time],
+    "tracker": [],
 }
 
 

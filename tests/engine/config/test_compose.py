@@ -179,6 +179,7 @@ def test_what_is_wrong_with_a_file_is_said_with_file_and_line(shapes, change, wh
         ("splitter.test=0.3", "train + validation + test must be 1, but they are 1.1", "command line: splitter.test=0.3"),
         ("model.use=sklearn.GausianNB", "unknown model 'sklearn.GausianNB'", "command line: model.use=sklearn.GausianNB"),
         ("model=gausian_nb", "unknown model 'gausian_nb'", "model=gausian_nb"),
+        ("model=null", "a group takes one of its options, by name", ""),
         ("modle=ridge", "unknown key 'modle'", "command line: modle=…"),
         ("model.x=[", "this override can not be read", "command line: model.x=["),
         ("model._target_=x", "'_target_' is not allowed", "command line: model._target_=x"),

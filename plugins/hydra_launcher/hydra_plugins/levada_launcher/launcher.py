@@ -15,6 +15,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from engine.names import new_id
+
 _DUMMIES = {"classification": "dummy", "regression": "dummy_regressor"}  # options of the group model; clusters have none
 _OF_MODEL = re.compile(r"[+~]*model\b")
 
@@ -36,6 +38,7 @@ class LevadaLauncher(BasicLauncher):
     def __init__(self, *, baseline: bool = True) -> None:
         super().__init__()
         self.baseline = baseline
+        self._identity = new_id()  # one launcher runs all rounds of a sweep
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the trials; a trial's ``JobReturn`` has its metric, or its error."""
@@ -51,7 +54,7 @@ class LevadaLauncher(BasicLauncher):
         folder = Path(str(self.config.hydra.sweep.dir))
         all_at_once = "BasicSweeper" in str(self.config.hydra.sweeper._target_) and not self.config.hydra.sweeper.max_batch_size
         beside = self._baseline(configs, job_overrides) if self.baseline and initial_job_idx == 0 else []
-        sweep = commands.sweep(configs, beside, folder, final=all_at_once)
+        sweep = commands.sweep(configs, beside, folder, final=all_at_once, identity=self._identity)
         return [self._report(config, sweep) for config in configs]
 
     def _baseline(self, configs: Sequence[DictConfig], job_overrides: Sequence[Sequence[str]]) -> list[DictConfig]:
