@@ -167,8 +167,8 @@ def _importance(importance: Sequence[Importance]) -> figure:
     return plot
 
 
-def learning_curve(curve: LearningCurve) -> figure:
-    """Return the metric by the number of training rows: on the part with its intervals, and on the rows themselves."""
+def learning_curve(curve: LearningCurve, baseline: float | None) -> figure:
+    """Return the metric by the number of training rows: on the part with its intervals, on those rows, and of a baseline."""
     points = curve.points
     source = ColumnDataSource(
         {
@@ -183,6 +183,8 @@ def learning_curve(curve: LearningCurve) -> figure:
     wide = points[-1].rows >= 8 * points[0].rows
     plot = canvas("training rows", curve.metric, tooltips, x_axis="log" if wide else "linear")
     plot.varea("rows", "low", "high", source=source, fill_color=PALETTE[0], fill_alpha=0.12)
+    if baseline is not None:
+        plot.line([points[0].rows, points[-1].rows], floats((baseline, baseline)), color=FAINT, line_width=2, line_dash=[4, 4])
     for column, colour in (("train", PALETTE[1]), ("value", PALETTE[0])):
         plot.line("rows", column, source=source, color=colour, line_width=2)
         plot.scatter("rows", column, source=source, size=7, color=colour)

@@ -40,7 +40,8 @@ def render_sweep(summary: Mapping[str, object]) -> str:
 def _page(template: str, subject: Run | Sweep, run: Run | None, **values: object) -> str:
     part = _shown(run) if run else ""
     shades = colours.assign(run.evaluation.get(part, Evaluation()) if run else Evaluation())
-    scripts, plots = _figures(run, part, shades) if run else ([], {})
+    baseline = _baseline(subject) if isinstance(subject, Sweep) else None
+    scripts, plots = _figures(run, part, shades, baseline) if run else ([], {})
     if isinstance(subject, Sweep):
         scripts.append(_source("copy.js"))
     digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
@@ -49,6 +50,7 @@ def _page(template: str, subject: Run | Sweep, run: Run | None, **values: object
         subject=subject,
         run=run,
         part=part,
+        baseline=baseline,
         colours=shades,
         plots=plots,
         scripts=[Markup(script) for script in scripts],  # noqa: S704  # our own files and Bokeh's; no value is in them
@@ -66,14 +68,19 @@ def _shown(run: Run) -> str:
     return next((part for part in parts if part in run.evaluation), "")
 
 
-def _figures(run: Run, part: str, shades: colours.Colours) -> tuple[list[str], dict[str, object]]:
+def _baseline(sweep: Sweep) -> float | None:
+    """Return the metric of the trial that looks at no feature, None where there is none."""
+    return next((trial.metrics.get(sweep.question.metric) for trial in sweep.trials if trial.baseline), None)
+
+
+def _figures(run: Run, part: str, shades: colours.Colours, baseline: float | None) -> tuple[list[str], dict[str, object]]:
     if not run.evaluation and not run.importance and not run.learning_curve.points:
         return [], {}
     from engine.report import embedding, figures  # Bokeh takes longer to load than a failed run takes to report
 
     drawn = figures.of_run(run.evaluation, part, shades, run.importance)
     if run.learning_curve.points:
-        drawn["learning"] = figures.learning_curve(run.learning_curve)
+        drawn["learning"] = figures.learning_curve(run.learning_curve, baseline)
     plots = embedding.items(drawn)
     return ([embedding.library(), _source("plots.js")], dict(plots)) if plots else ([], {})
 
