@@ -143,7 +143,7 @@ def _polars(folder: Path, paths: Sequence[str], *, dates: bool = True) -> None:
 
 
 def _ours(folder: Path, paths: Sequence[str]) -> None:
-    from engine.config.spec import specify
+    from engine.config.specify import specify
     from engine.intake import ingest_pipeline
 
     datasets = {f"flights{n}": {"extract": {"use": "csv", "path": path, "nulls": ["NA"]}} for n, path in enumerate(paths)}

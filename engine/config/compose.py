@@ -29,7 +29,8 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from engine.config.interpolation import scan_interpolations
 from engine.config.locate import Origin, short
 from engine.config.safety import refuse_code, scan, scan_override
-from engine.config.spec import PipelineSpec, Store, specify
+from engine.config.spec import PipelineSpec, Store
+from engine.config.specify import specify
 from engine.errors import ConfigError, nearest, unknown
 from engine.registry import use_folder
 from engine.validate import validated

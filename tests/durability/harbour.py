@@ -8,7 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.config.spec import PipelineSpec, Store, specify
+from engine.config.spec import PipelineSpec, Store
+from engine.config.specify import specify
 from engine.opened import opened
 from engine.stores.batches import Batch, BatchPartition
 from engine.upkeep import fsck

@@ -10,7 +10,7 @@ from polars.testing import assert_frame_equal
 
 from engine.bundles import Bundle
 from engine.config.compose import load
-from engine.config.spec import specify
+from engine.config.specify import specify
 from engine.deployment import bundle, export, read_folder
 from engine.errors import DataError, MissingColumn
 from engine.plugin import PART, TARGET

@@ -7,7 +7,7 @@ import pytest
 
 from engine.columns import check_columns
 from engine.config.compose import load
-from engine.config.spec import specify
+from engine.config.specify import specify
 from engine.errors import ConfigError
 
 DATA = Path(__file__).parents[2] / "data"

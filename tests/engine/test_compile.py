@@ -8,7 +8,7 @@ import pytest
 
 from engine import digest
 from engine.compile import Content, Part, compile_pipeline, ranking_part, roles_of
-from engine.config.spec import specify
+from engine.config.specify import specify
 from engine.plugin import Roles
 from engine.stores.artifacts import Artifact
 from engine.stores.commit import StoredFile

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.config.spec import PipelineSpec, specify
+from engine.config.spec import PipelineSpec
+from engine.config.specify import specify
 from engine.derivation import Derivation, derive
 from engine.registry import describe, use_folder
 from engine.schemas import columns_of

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from engine.config.spec import specify
+from engine.config.specify import specify
 from engine.errors import DataError
 from engine.plugin import PART
 from engine.runs import Run, run_pipeline

@@ -17,7 +17,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from engine.config.spec import PipelineSpec, specify
+from engine.config.spec import PipelineSpec
+from engine.config.specify import specify
 from engine.plugin import PART, FittedTransformer, Roles
 from engine.registry import build, find, names
 from engine.runs import Run

@@ -11,7 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from engine.config.spec import PipelineSpec, specify
+from engine.config.spec import PipelineSpec
+from engine.config.specify import specify
 
 SIZE = 72
 READINGS = pl.DataFrame(

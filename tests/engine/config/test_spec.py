@@ -5,7 +5,7 @@ import copy
 import pytest
 from pydantic import ValidationError
 
-from engine.config.spec import METRICS, specify
+from engine.config.specify import METRICS, specify
 from engine.errors import ConfigError, UnknownName, Unsuitable
 from engine.registry import find, name_of
 
