@@ -27,7 +27,7 @@ Rows: TypeAlias = "tuple[pl.DataFrame, pl.Series | None]"
 
 _Key: TypeAlias = "tuple[str, ...]"
 
-_KEPT = 128 * 10**6  # bytes of the rows that are kept though no task holds them
+_KEPT = 256 * 10**6  # bytes of the matrices of rows that are kept though no task holds them
 
 
 class _Shared:
@@ -56,7 +56,7 @@ class _Shared:
     def _keep(self, key: _Key, features: pl.DataFrame) -> None:
         self._kept[key] = features
         self._kept.move_to_end(key)
-        while sum(one.estimated_size() for one in self._kept.values()) > _KEPT:
+        while sum(8 * one.height * one.width for one in self._kept.values()) > _KEPT:
             self._kept.popitem(last=False)
 
     def forget(self) -> None:

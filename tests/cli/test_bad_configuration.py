@@ -56,7 +56,7 @@ CONFIG = [
         "unknown key at the top",
         r"unknown key 'datsets'",
         r"trips.yaml:6, datsets",
-        r"assess, data, datasets, encode, executor, keep_going, metrics, model, name, problem, promote, slices …$",
+        r"assess, data, datasets, encode, executor, keep_going, learning_curve, memory, metrics, model, name, problem …$",
         r"did you mean 'datasets'",
         change=("problem:", "datsets: {}\nproblem:"),
     ),

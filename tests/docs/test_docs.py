@@ -173,7 +173,7 @@ def levada(project, nursery) -> Callable[..., str]:
     return levada
 
 
-def test_the_example_pipeline_runs_in_an_empty_folder_and_the_example_plugin_with_it(levada):
+def test_the_example_pipeline_runs_in_an_empty_folder_and_the_example_plugins_with_it(project, levada):
     said = levada("pipeline=mine", "tracker.use=ledger")
     assert "tracked  ledger.ndjson" in said
     assert json.loads((project / "ledger.ndjson").read_text("utf-8"))["status"] == "done"

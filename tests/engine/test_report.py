@@ -269,7 +269,7 @@ def test_hostile_names_of_all_tasks_leave_the_data_block_whole():
 
 
 def test_whatever_may_be_absent_may_be_absent():
-    drawn = {"evaluation", "importance"}  # figures take most of the time: they have the next test to themselves
+    drawn = {"evaluation", "importance", "learning_curve"}  # figures take most of the time: they have the next test to themselves
     plain = {key: value for key, value in a_run().items() if key not in drawn}
     for summary in without(plain):
         assert "<main>" in render_run(summary)
@@ -282,6 +282,11 @@ def test_whatever_was_not_evaluated_may_be_absent(task):
     for name, found in EVALUATIONS[task]["test"].items():  # one at a time: a page of all figures takes a while to draw
         for evaluation in without({"test": {name: found}}):
             assert "<main>" in render_run({**MINIMAL, "evaluation": evaluation, "importance": None})
+
+
+def test_whatever_a_learning_curve_lacks_may_be_absent():
+    for curve in without(a_run()["learning_curve"]):
+        assert "<main>" in render_run({**MINIMAL, "learning_curve": curve})
 
 
 def test_a_warning_tells_its_numbers():
