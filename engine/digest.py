@@ -24,9 +24,13 @@ Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | 
 
 _HEX = 32
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-_PROVIDERS = {"sklearn": "scikit-learn", "yaml": "PyYAML"}  # the common ones whose names differ: looking through all is slow
+_PROVIDERS = {"sklearn": "scikit-learn", "yaml": "PyYAML", "hydra": "hydra-core", "bson": "pymongo"}
+"""The common ones whose names differ: to look through all distributions takes a tenth of a second."""
 _FIRST_PARTY = ("engine", "plugins")
 _OURS = Path(__file__).parents[1]
+_read: dict[str, tuple[str, tuple[str, ...]]] = {}
+"""What was found out of modules in this process, by their names."""
+
 _fresh: dict[str, list[object]] = {}
 """What was read out of source files and is not kept yet, by the digest of the source."""
 
@@ -95,9 +99,14 @@ def of_code(*modules: str, count: Callable[[str], bool] = lambda _: True) -> str
     return of_value(closure)
 
 
-@cache
 def _module(name: str) -> tuple[str, tuple[str, ...]]:
     """Return a module's own digest and the modules it imports; for third-party modules its version and nothing."""
+    if name not in _read:
+        _read[name] = _looked_up(name)
+    return _read[name]
+
+
+def _looked_up(name: str) -> tuple[str, tuple[str, ...]]:
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names:
         return "", ()
@@ -216,6 +225,8 @@ def _distributions() -> dict[str, list[str]]:
 
 
 def forget() -> None:
-    """Forget what was read of modules: for a notebook or a test in which code changes while it runs."""
-    for remembered in (_module, _kept, _is_module, _is_third_party, _version, _distributions):
+    """Forget what was read of modules that are not Levada's own: for a notebook or a test in which code changes meanwhile."""
+    for name in [name for name in _read if name.partition(".")[0] not in _FIRST_PARTY or not is_ours(name)]:
+        del _read[name]
+    for remembered in (_kept, _is_module, _is_third_party, _version, _distributions):
         remembered.cache_clear()

@@ -269,7 +269,11 @@ def test_hostile_names_of_all_tasks_leave_the_data_block_whole():
 
 
 def test_whatever_may_be_absent_may_be_absent():
-    drawn = {"evaluation", "importance", "learning_curve"}  # figures take most of the time: they have the next test to themselves
+    drawn = {
+        "evaluation",
+        "importance",
+        "learning_curve",
+    }  # figures take most of the time: they have the next test to themselves
     plain = {key: value for key, value in a_run().items() if key not in drawn}
     for summary in without(plain):
         assert "<main>" in render_run(summary)
