@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from engine.cli.signals import answer
 from engine.errors import ConfigError, HostError, Interrupted, LevadaError
 
 STARTED = time.perf_counter()
@@ -48,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         logging.raiseExceptions = False  # a closed pipe is no reason for a traceback of logging's
-        _answer_sigterm(signals)
+        answer(signals)
         return _dispatch(*_split(list(arguments)))
     except SystemExit as ended:  # some of Hydra's own flags, such as --hydra-help, end so
         return ended.code if isinstance(ended.code, int) else 0
@@ -114,21 +115,6 @@ def _dispatch(command: str, rest: list[str]) -> int:
 
     found: int = getattr(import_module(f"engine.cli.{COMMANDS[command]}"), command)(rest)
     return found
-
-
-def _answer_sigterm(signals: list[int]) -> None:
-    """Let SIGTERM end a run just as Ctrl-C does; ``signals`` is told, for the exit code.
-
-    A ``KeyboardInterrupt``, because no library takes that for an error of its own and goes on.
-    """
-    import signal
-
-    def stop(number: int, _frame: object) -> None:
-        signals.append(number)
-        raise KeyboardInterrupt
-
-    with suppress(ValueError):  # not in the main thread: then whoever called us sees to signals
-        signal.signal(signal.SIGTERM, stop)
 
 
 def _interrupted(signals: list[int]) -> Interrupted:
