@@ -24,12 +24,10 @@ def classification(truth: pl.Series, prediction: pl.DataFrame) -> dict[str, Any]
 
     Two classes have one curve each, of the class that sorts last; more have one for each class against the rest.
     """
-    from sklearn.metrics import confusion_matrix
-
     classes = sorted(set(truth.unique()) | set(prediction["prediction"].unique()))
-    matrix = [[len(truth)]]  # of one class; scikit-learn would warn that labels should be given, though they are
-    if len(classes) > 1:
-        matrix = confusion_matrix(truth.to_list(), prediction["prediction"].to_list(), labels=classes).tolist()
+    pairs = pl.DataFrame({"true": truth, "told": prediction["prediction"]}).group_by("true", "told").len()
+    counts = {(true, told): count for true, told, count in pairs.iter_rows()}
+    matrix = [[counts.get((true, told), 0) for told in classes] for true in classes]
     rated = {name: column for column in prediction.columns for kind, _, name in [column.partition(":")] if kind in _RATINGS}
     drawn = [name for name in classes if name in rated]
     drawn = drawn[-1:] if len(classes) == 2 else drawn

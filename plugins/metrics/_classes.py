@@ -19,6 +19,11 @@ def classes(truth: pl.Series, prediction: pl.DataFrame) -> list[str]:
     return sorted({*truth.unique().to_list(), *prediction["prediction"].unique().to_list(), *rated})
 
 
+def places(labels: pl.Series, known: list[str]) -> NDArray[np.int64]:
+    """Return the place of each label among the classes: scikit-learn compares numbers ten times as fast as texts."""
+    return labels.replace_strict(known, range(len(known)), return_dtype=pl.Int64).to_numpy()
+
+
 def probabilities(known: list[str], prediction: pl.DataFrame) -> NDArray[np.float64] | None:
     """Return the probability of each class in each row, or None if the model gave none.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.plugin import Metric, TaskName
 from plugins.metrics import _weighted
-from plugins.metrics._classes import classes, one_class_against_rest, probabilities
+from plugins.metrics._classes import classes, one_class_against_rest, places, probabilities
 
 
 class Accuracy(Metric):
@@ -25,11 +25,9 @@ class Accuracy(Metric):
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
-        from sklearn.metrics import accuracy_score
-
         if truth is None or truth.is_empty():
             return None
-        return float(accuracy_score(truth.to_list(), prediction["prediction"].to_list()))
+        return float((truth == prediction["prediction"]).to_numpy().mean())
 
     def resampled(
         self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
@@ -227,14 +225,13 @@ def _squares(truth: pl.Series, prediction: pl.DataFrame) -> NDArray[np.float64] 
 
 def _places(truth: pl.Series, known: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return where the true class of each row is in a matrix of rows and classes."""
-    columns = truth.replace_strict(known, range(len(known)), return_dtype=pl.Int64).to_numpy()
-    return np.arange(len(truth)), columns
+    return np.arange(len(truth)), places(truth, known)
 
 
 def _of_positive_or_mean(rate: Callable[..., Any], truth: pl.Series | None, prediction: pl.DataFrame) -> float | None:
     """Return a rating of the positive class, or the mean over several; None where it divides by nothing."""
     if truth is None or truth.is_empty() or len(known := classes(truth, prediction)) < 2:
         return None
-    how = {"average": "binary", "pos_label": known[-1]} if len(known) == 2 else {"average": "macro"}
-    found = float(rate(truth.to_list(), prediction["prediction"].to_list(), zero_division=math.nan, **how))
+    how = {"average": "binary", "pos_label": 1} if len(known) == 2 else {"average": "macro"}
+    found = float(rate(places(truth, known), places(prediction["prediction"], known), zero_division=math.nan, **how))
     return None if math.isnan(found) else found
