@@ -15,7 +15,8 @@ fits, and seven metrics on validation rows. Four questions:
   matrix of the training rows is there once; what grows is what a fit makes of it.
 
 The look at the best trial on test rows is left out, as the peers have none. That all sides came to the same is checked: metrics
-to 0.001; those of trees, which draw columns, whose order differs, to 0.03 and without the ones that cut at a half or have no bounds.
+to 0.001; those of trees, which draw columns, whose order differs, to 0.03, without the ones that cut at a half or have no
+bounds.
 """
 
 from __future__ import annotations
