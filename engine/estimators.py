@@ -67,7 +67,7 @@ def _gives(kind: str) -> Callable[[Any], bool]:
     return holds
 
 
-class Classifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
+class Classifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]  # scikit-learn has no types
     """A model for classification: ``Classifier("sklearn.RandomForestClassifier")``, ``Classifier({"use": …, "depth": 3})``.
 
     Labels may be text, numbers or booleans. Once fitted it has ``classes_``, ``model_`` (the plugin), ``fitted_`` (what it
@@ -97,12 +97,12 @@ class Classifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
         labels: NDArray[Any] = self.classes_[places]
         return labels
 
-    @available_if(_gives("probability:"))  # type: ignore[untyped-decorator]
+    @available_if(_gives("probability:"))  # type: ignore[untyped-decorator]  # as above
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return rows x classes: how probable each is, in the order of ``classes_``."""
         return self._rated(X, "probability:")
 
-    @available_if(_gives("score:"))  # type: ignore[untyped-decorator]
+    @available_if(_gives("score:"))  # type: ignore[untyped-decorator]  # as above
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return rows x classes, or a number for each row where there are two: larger is surer (of the second)."""
         scores = self._rated(X, "score:")
@@ -114,7 +114,7 @@ class Classifier(ClassifierMixin, _Wrapped):  # type: ignore[misc]
         return found.select(names).to_numpy()
 
 
-class Regressor(RegressorMixin, _Wrapped):  # type: ignore[misc]
+class Regressor(RegressorMixin, _Wrapped):  # type: ignore[misc]  # scikit-learn has no types
     """A model for regression: ``Regressor("sklearn.Ridge")``. Errors are as those of ``Classifier``."""
 
     _task: TaskName = "regression"
@@ -133,7 +133,7 @@ class Regressor(RegressorMixin, _Wrapped):  # type: ignore[misc]
         return self._predicted(X)["prediction"].to_numpy()
 
 
-class Clusterer(ClusterMixin, _Wrapped):  # type: ignore[misc]
+class Clusterer(ClusterMixin, _Wrapped):  # type: ignore[misc]  # scikit-learn has no types
     """A model for clustering: ``Clusterer("sklearn.KMeans")``; ``labels_`` are the clusters of the rows it learned from.
 
     Some models know the clusters of those rows only; they refuse others with ``ValueError``.

@@ -134,7 +134,7 @@ def _acknowledge(report: Report) -> None:
         report("ack", done.id)
         return done
 
-    SqliteCatalog.commit = acknowledged  # type: ignore[method-assign]
+    SqliteCatalog.commit = acknowledged  # type: ignore[method-assign]  # to be told of each call
 
 
 def _count(kill_at: int | None, at: str | None, alone: Callable[[], AbstractContextManager[None]]) -> Callable[[], int]:
@@ -208,4 +208,4 @@ def _hold(until: Path, arrived: str | None) -> None:
             time.sleep(0.01)
         raise OSError(errno.ETIMEDOUT, "nobody let it go on")
 
-    files.write = held  # type: ignore[assignment]
+    files.write = held  # type: ignore[assignment]  # to be told of each call

@@ -150,7 +150,7 @@ def _fork(job: dict[str, Any], jobs: Any) -> dict[str, Any]:
 
 def _wait_for_threads() -> None:
     """Let tasks come to their end, as a process that leaves by itself does."""
-    threading._shutdown()  # type: ignore[attr-defined]
+    threading._shutdown()  # type: ignore[attr-defined]  # what Python calls at its end, and has no public name
 
 
 def _ended(child: dict[str, Any], told: bytes, words: bytes) -> dict[str, Any]:

@@ -46,8 +46,8 @@ def _commit_before_the_files_are_kept() -> None:
             files.sync(final.parent)
         return done
 
-    raw.ParquetRaw.put = put  # type: ignore[method-assign]
-    sqlite.SqliteCatalog.commit = committing  # type: ignore[method-assign]
+    raw.ParquetRaw.put = put  # type: ignore[method-assign]  # a bug is planted there
+    sqlite.SqliteCatalog.commit = committing  # type: ignore[method-assign]  # a bug is planted there
 
 
 def _write_in_place() -> None:
@@ -64,7 +64,7 @@ def _write_in_place() -> None:
 
 
 def _keep_with(keep: Callable[[Path, str, str, Path], StoredFile]) -> None:
-    raw.keep_file = commit.keep_file = keep  # type: ignore[attr-defined]
+    raw.keep_file = commit.keep_file = keep  # type: ignore[attr-defined]  # a bug is planted there
 
 
 def _sync_no_file() -> None:
@@ -112,7 +112,7 @@ def _announce_apart_from_the_commit() -> None:
         return done
 
     sqlite._insert = inserting
-    sqlite.SqliteCatalog.commit = committing  # type: ignore[method-assign]
+    sqlite.SqliteCatalog.commit = committing  # type: ignore[method-assign]  # a bug is planted there
 
 
 def _empty_the_outbox_first() -> None:
@@ -122,7 +122,7 @@ def _empty_the_outbox_first() -> None:
         to.publish(events)
         return len(events)
 
-    admission.announce = announce  # type: ignore[attr-defined]
+    admission.announce = announce  # type: ignore[attr-defined]  # a bug is planted there
 
 
 def _make_a_batch_each_time() -> None:
@@ -136,15 +136,15 @@ def _make_a_batch_each_time() -> None:
     def committing(self: Any, batch: Any) -> Any:
         return inner(self, batch.model_copy(update={"fingerprint": uuid4().hex}))
 
-    sqlite.SqliteCatalog.reserve = reserve  # type: ignore[method-assign]
-    sqlite.SqliteCatalog.commit = committing  # type: ignore[method-assign]
+    sqlite.SqliteCatalog.reserve = reserve  # type: ignore[method-assign]  # a bug is planted there
+    sqlite.SqliteCatalog.commit = committing  # type: ignore[method-assign]  # a bug is planted there
 
 
 def _commit_a_part_of_a_batch() -> None:
     def half(**values: Any) -> Batch:
         return Batch(**{**values, "partitions": values["partitions"][:1]})
 
-    admission.Batch = half  # type: ignore[assignment,misc]
+    admission.Batch = half  # type: ignore[assignment,misc]  # a bug is planted there
 
 
 def _ignore_a_sync_that_fails() -> None:

@@ -128,7 +128,7 @@ def record(folder: Path, root: Path) -> Callable[[], AbstractContextManager[None
         return done
 
     files.watch = reached
-    SqliteCatalog.commit = committing  # type: ignore[method-assign]
+    SqliteCatalog.commit = committing  # type: ignore[method-assign]  # to be told of each call
     return log.one_at_a_time
 
 
