@@ -4,6 +4,7 @@ scikit-learn is imported where a metric is computed: a run that computes none ne
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -154,50 +155,49 @@ class AveragePrecision(Metric):
         return _weighted.one_class_against_rest(truth, prediction, weights, _weighted.average_precision)
 
 
-class LogLoss(Metric):
+class _MeanLoss(Metric):
+    """The mean of a loss of each row."""
+
+    tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
+    greater_is_better: ClassVar[bool] = False
+
+    @abstractmethod
+    def losses(self, truth: pl.Series, prediction: pl.DataFrame) -> NDArray[np.float64] | None:
+        """Return the loss of each row, None without probabilities."""
+
+    def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
+        if truth is None or truth.is_empty():
+            return None
+        losses = self.losses(truth, prediction)
+        return None if losses is None else float(losses.mean())
+
+    def resampled(
+        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        losses = self.losses(truth, prediction)
+        return None if losses is None else _weighted.mean(losses, weights)
+
+
+class LogLoss(_MeanLoss):
     """The mean of minus the logarithm of the true class's probability, in nats: 0 is certain and right, no upper end.
 
     Judges the probabilities themselves, and punishes being sure and wrong the hardest: a probability of 0 counts as
     2e-16. None without probabilities.
     """
 
-    tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
-    greater_is_better: ClassVar[bool] = False
-
-    def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
-        if truth is None or truth.is_empty():
-            return None
-        losses = _log_losses(truth, prediction)
-        return None if losses is None else float(losses.mean())
-
-    def resampled(
-        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
-    ) -> NDArray[np.float64] | None:
-        losses = _log_losses(truth, prediction)
-        return None if losses is None else _weighted.mean(losses, weights)
+    def losses(self, truth: pl.Series, prediction: pl.DataFrame) -> NDArray[np.float64] | None:
+        return _log_losses(truth, prediction)
 
 
-class Brier(Metric):
+class Brier(_MeanLoss):
     """The mean squared difference between probability and truth: 0 is best, 1 is certain and wrong.
 
     Judges the probabilities like log loss, but gently. Of two classes that of the positive one; of several, half the
     sum over all classes, which is the same for two. None without probabilities.
     """
 
-    tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
-    greater_is_better: ClassVar[bool] = False
-
-    def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
-        if truth is None or truth.is_empty():
-            return None
-        losses = _squares(truth, prediction)
-        return None if losses is None else float(losses.mean())
-
-    def resampled(
-        self, truth: pl.Series, prediction: pl.DataFrame, features: pl.DataFrame, weights: NDArray[np.float64]
-    ) -> NDArray[np.float64] | None:
-        losses = _squares(truth, prediction)
-        return None if losses is None else _weighted.mean(losses, weights)
+    def losses(self, truth: pl.Series, prediction: pl.DataFrame) -> NDArray[np.float64] | None:
+        return _squares(truth, prediction)
 
 
 def _log_losses(truth: pl.Series, prediction: pl.DataFrame) -> NDArray[np.float64] | None:
