@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +21,7 @@ from uuid import uuid4
 
 from engine.config.spec import Executor
 from engine.errors import HostError
+from engine.execute import native
 from engine.execute.perform import Outcome, Setting, perform
 from engine.graph import Task
 from engine.stages import rows
@@ -102,8 +104,14 @@ def _run_threads(executor: Executor, graph: dict[Any, Any], tasks: Mapping[Any, 
     with suppress(ValueError):  # not the main thread: then Ctrl-C is not ours to see
         # Polars' own handler has system calls restarted, and Ctrl-C would wait until a task has ended
         signal.siginterrupt(signal.SIGINT, True)
-    with Callback(posttask=ended):
-        dask.threaded.get(graph, list(graph), num_workers=executor.workers or os.cpu_count())
+    workers = executor.workers or os.cpu_count() or 1
+    fits = sum(task.function == "estimate" for task in tasks.values())
+    with native.divided(min(workers, fits)) as begin, Callback(posttask=ended):
+        pool = ThreadPoolExecutor(workers, initializer=begin)
+        try:
+            dask.threaded.get(graph, list(graph), pool=pool)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C a fit may go on for long: nobody waits for it
 
 
 def _run_distributed(client: Client, graph: dict[Any, Any], tasks: Mapping[Any, Task], done: Done) -> None:

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from engine.names import new_id
@@ -32,6 +35,27 @@ class LevadaLauncherConf:
 ConfigStore.instance().store(group="hydra/launcher", name="levada", node=LevadaLauncherConf, provider="levada_launcher")
 
 
+class _Composer(ConfigLoaderImpl):
+    """Hydra's loader, which keeps the configurations that a sweeper composes to see whether all of its trials are legal.
+
+    The launcher would compose each of them once more, which is most of the time before the first task of a large sweep.
+    """
+
+    def __init__(self, search_path: ConfigSearchPath) -> None:
+        super().__init__(search_path)
+        self._kept: dict[tuple[str, ...], DictConfig] = {}
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        config = super().load_sweep_config(master_config, sweep_overrides)
+        self._kept[tuple(sweep_overrides)] = config
+        return config
+
+    def take(self, master_config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+        """Return the configuration of a trial, for this trial alone: another with these overrides is composed anew."""
+        kept = self._kept.pop(tuple(overrides), None)
+        return kept if kept is not None else super().load_sweep_config(master_config, list(overrides))
+
+
 class LevadaLauncher(BasicLauncher):
     """Runs all trials of a multirun as the union of their graphs, then reports each to Hydra by itself."""
 
@@ -39,6 +63,10 @@ class LevadaLauncher(BasicLauncher):
         super().__init__()
         self.baseline = baseline
         self._identity = new_id()  # one launcher runs all rounds of a sweep
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self._composer = hydra_context.config_loader = _Composer(hydra_context.config_loader.get_search_path())
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the trials; a trial's ``JobReturn`` has its metric, or its error."""
@@ -71,7 +99,7 @@ class LevadaLauncher(BasicLauncher):
         return [self._config([*shared, f"model={dummy}"], len(configs))]
 
     def _config(self, overrides: Sequence[str], number: int) -> DictConfig:
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, list(overrides))  # type: ignore[union-attr]  # checked in launch
+        config = self._composer.take(self.config, overrides)
         with open_dict(config):
             config.hydra.job.id = number
             config.hydra.job.num = number
