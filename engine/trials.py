@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from engine.candidates import Measured, candidates, compared, rank
 from engine.compile import ranking_part
 from engine.config.spec import PipelineSpec
 from engine.errors import LevadaError, NotInstalled, Unsuitable
@@ -25,7 +26,6 @@ from engine.names import new_id
 from engine.opened import opened, workers_of
 from engine.registry import name_of
 from engine.runs import Compiler, Run, run_compiled
-from engine.stages.intervals import difference
 from engine.summary import stages
 
 _BASELINES = ("sklearn.DummyClassifier", "sklearn.DummyRegressor")  # they look at no feature: what others must beat
@@ -55,13 +55,13 @@ class Sweep:
 
     @property
     def ranking(self) -> pl.DataFrame:
-        """A row a trial, the best first.
+        """A row a candidate, the best first: a trial, or trials that differ only in ``splitter.fold`` or ``splitter.seed``.
 
-        ``trial`` is its number, ``overrides`` are those that not all trials have; then come the metrics, that which ranks
-        first, with its interval of 95 % (``low``, ``high``), the seconds of the fit and of predicting, None where they were
-        done before, the bytes of the model, and the status.
+        ``trials`` are their numbers, ``overrides`` are those that not all have; then come the metrics, of several trials
+        their means, that which ranks first, with its interval of 95 % (``low``, ``high``), the seconds of fits and of
+        predicting, None where they were done before, the bytes of the model, and the status.
         """
-        trials, first = self.summary["trials"], self.summary["question"]["metric"]
+        trials, first = self.summary["candidates"], self.summary["question"]["metric"]
         common = set(trials[0]["overrides"]).intersection(*(entry["overrides"] for entry in trials))
         others = sorted({name for entry in trials for name in entry["metrics"]} - {first})
         rows = []
@@ -71,7 +71,7 @@ class Sweep:
             measured = {name: entry["metrics"].get(name) for name in others}
             took = {name: entry[name] for name in ("fit_seconds", "predict_seconds", "model_bytes", "status")}
             ranked = {first: entry["metrics"].get(first), "low": low, "high": high}
-            rows.append({"trial": entry["number"], "overrides": own, **ranked, **measured, **took})
+            rows.append({"trials": entry["numbers"], "overrides": own, **ranked, **measured, **took})
         numbers = dict.fromkeys([first, "low", "high", *others, "fit_seconds", "predict_seconds"], pl.Float64)
         return pl.DataFrame(rows, schema_overrides={**numbers, "model_bytes": pl.Int64})
 
@@ -99,7 +99,7 @@ class Sweep:
 def _cell(value: object) -> str:
     if value is None:
         return "<td></td>"
-    text = f"{value:.4f}" if isinstance(value, float) else str(value)
+    text = f"{value:.4f}" if isinstance(value, float) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return f"<td style='text-align:{'left' if isinstance(value, str) else 'right'}'>{escape(text)}</td>"
 
 
@@ -132,15 +132,19 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
         )
         runs = dict(zip(able, found, strict=True))
         errors |= {number: run.execution.failures()[0][1] for number, run in runs.items() if run.execution.failures()}
-        entries = [_entry(trial, runs.get(trial.number), errors.get(trial.number)) for trial in trials]
-        ranked = rank(entries, found[0].summary["question"])
+        question = found[0].summary["question"]
+        entries = rank([_entry(trial, runs.get(trial.number), errors.get(trial.number)) for trial in trials], question)
+        measured = {number: told for number, run in runs.items() if (told := _measured(run)) is not None}
+        ranked = candidates(entries, measured, question)
         best = ranked[0]["number"] if ranked[0]["status"] == "done" else None
         last = None
         if final and best is not None:
             given = [overrides[best]]
             last = run_compiled(compiler, [specs[best]], stores, workers, final=True, overrides=given, watchers=watchers)[0]
     judged = last or (runs[best] if best is not None else found[0])
-    return Sweep(_summary(ranked, best, judged, runs, started), runs, errors, last)
+    comparison = compared(ranked, entries, measured, question["metric"])
+    summary = {**_summary(entries, best, judged, runs, started), "candidates": ranked, "comparison": comparison}
+    return Sweep(summary, runs, errors, last)
 
 
 def _goal_reached(spec: PipelineSpec) -> Callable[[Task, Outcome], bool]:
@@ -171,12 +175,12 @@ def _planned(compiler: Compiler, specs: Mapping[int, PipelineSpec], errors: dict
 
 
 def _summary(
-    ranked: Sequence[Mapping[str, Any]], best: int | None, judged: Run, runs: Mapping[int, Run], started: float
+    entries: Sequence[Mapping[str, Any]], best: int | None, judged: Run, runs: Mapping[int, Run], started: float
 ) -> dict[str, Any]:
     """Return all there is to say about a sweep; ``judged`` is the run whose answer counts."""
     union = _union([judged, *runs.values()])
     spec = judged.compiled.spec
-    overrides = ranked[0]["overrides"] if best is not None else []
+    overrides: list[str] = next((entry["overrides"] for entry in entries if entry["number"] == best), [])
     return {
         "id": new_id(),
         "pipeline": spec.name,
@@ -186,8 +190,7 @@ def _summary(
         "question": judged.summary["question"],
         "part": ranking_part(spec),
         "tested": sorted({number for number, run in runs.items() if "test" in run.metrics} | _if_tested(best, judged)),
-        "trials": list(ranked),
-        "comparison": _comparison(ranked, runs),
+        "trials": list(entries),
         "best": best,
         "best_overrides": overrides,
         "command": shlex.join(["levada", *overrides]) if best is not None else "",
@@ -197,37 +200,14 @@ def _summary(
     }
 
 
-def rank(entries: Sequence[Mapping[str, Any]], question: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return trials in the order of their metric, the best first; those without one last, in the order of their numbers."""
-    sign = -1 if question["greater_is_better"] else 1
-
-    def order(entry: Mapping[str, Any]) -> tuple[bool, float, int]:
-        value = entry["metrics"].get(question["metric"])
-        return value is None, sign * value if value is not None else 0.0, entry["number"]
-
-    return [dict(entry) for entry in sorted(entries, key=order)]
-
-
-def _comparison(ranked: Sequence[Mapping[str, Any]], runs: Mapping[int, Run]) -> dict[str, Any] | None:
-    """Say whether the best trial differs from the next: the paired bootstrap of their metrics.
-
-    None where there is no next, where the metric has no resamples (of clusters), or where the two were asked different
-    things: measured on other rows, as with another seed of the splitter, or by another metric.
-    """
-    pair = [runs[entry["number"]] for entry in ranked[:2] if entry["status"] == "done"]
-    if len(pair) < 2 or len({_asked(run) for run in pair}) > 1:
+def _measured(run: Run) -> Measured | None:
+    """Return what a trial was measured on, None for one that was not."""
+    try:
+        found = run.evaluated(run.compiled.ranking)
+    except KeyError:
         return None
-    best, following = (run.evaluated(run.compiled.ranking) for run in pair)
-    ends = difference(best["resamples"], following["resamples"])
-    if ends is None:
-        return None
-    metric = pair[0].summary["question"]["metric"]
-    return {
-        "next": ranked[1]["number"],
-        "difference": round(best["metrics"][metric] - following["metrics"][metric], 6),
-        "interval": ends,
-        "differs": not ends[0] <= 0 <= ends[1],
-    }
+    learned = next(entry["rows"] for entry in run.summary["split"] if entry["part"] == "train")
+    return Measured(found["rows"], learned, found["resamples"], _asked(run))
 
 
 def _asked(run: Run) -> tuple[object, ...]:

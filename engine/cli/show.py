@@ -109,7 +109,7 @@ def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
     for entry in summary["trials"]:
         if entry["status"] == "failed":
             console.print(Text(f"trial {entry['number']} failed: {entry['error']}", style="red"))
-    left_out = {" ".join(entry["overrides"]): entry["install"] for entry in summary["trials"] if entry["status"] == "left_out"}
+    left_out = {_own(summary, entry): entry["install"] for entry in summary["candidates"] if entry["status"] == "left_out"}
     for_others = [overrides for overrides, install in left_out.items() if install is None]
     if for_others:
         console.print(Text(f"left out, because they are for another task: {', '.join(for_others)}"))
@@ -209,9 +209,13 @@ def _metrics(evaluation: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _value(found: Mapping[str, Any], name: str) -> str:
-    """Return a metric with its interval of 95 %, as ``0.7132 [0.6901, 0.7243]``; nothing where it is not defined."""
-    value = found["metrics"].get(name)
-    return "" if value is None else f"{value:.4f}{_between(found['intervals'].get(name))}"
+    """Return a metric with its interval of 95 %, as ``0.7132 [0.6901, 0.7243]``; nothing where it is not defined.
+
+    The mean over several trials has its standard deviation, too: ``0.7132 ± 0.0087 [0.6901, 0.7243]``.
+    """
+    value, deviation = found["metrics"].get(name), found.get("deviation")
+    spread = "" if deviation is None else f" ± {deviation:.4f}"
+    return "" if value is None else f"{value:.4f}{spread}{_between(found['intervals'].get(name))}"
 
 
 def _between(interval: Sequence[float] | None) -> str:
@@ -272,24 +276,45 @@ def _comparison(console: Console, found: Mapping[str, Any] | None) -> None:
     if found is None:
         return
     apart = "differs from" if found["differs"] else "can not be told from"
-    said = f"the best {apart} trial {found['next']}: {found['difference']:+.4f}{_between(found['interval'])} on the same rows"
+    rows = "on the same rows" if found["divisions"] == 1 else f"over the same {found['divisions']} divisions of the rows"
+    said = f"the best {apart} trial {found['next']}: {found['difference']:+.4f}{_between(found['interval'])} {rows}"
     console.print(Text("next     ", style="cyan") + Text(said))
 
 
 def _ranking(summary: Mapping[str, Any]) -> Table:
     metric = summary["question"]["metric"]
-    others = [name for name in (summary["trials"][0]["metrics"] if summary["trials"] else {}) if name != metric][:3]
-    columns = ("rank", "trial", "overrides", f"{metric} ({summary['part']})", *others, "fit s", "predict s", "size")
+    done = [entry for entry in summary["candidates"] if entry["status"] == "done"]
+    others = [name for name in (done[0]["metrics"] if done else {}) if name != metric][:3]
+    mean = "mean, " if any(entry["deviation"] is not None for entry in done) else ""
+    columns = ("rank", "trial", "overrides", f"{metric} ({mean}{summary['part']})", *others, "fit s", "predict s", "size")
     table = table_of(*columns, right_from=3)
-    done = [entry for entry in summary["trials"] if entry["status"] == "done"]
     for place, entry in enumerate(done, 1):
         values = [entry["metrics"].get(name) for name in others]
         shown = [_value(entry, metric), *("" if value is None else f"{value:.4f}" for value in values)]
         took = ["known" if entry[key] is None else f"{entry[key]:.2f}" for key in ("fit_seconds", "predict_seconds")]
         style = "bold" if entry["number"] == summary["best"] else None
-        told = " ".join([*entry["overrides"], *(["(the baseline)"] if entry["baseline"] else [])])
-        table.add_row(str(place), str(entry["number"]), Text(told), *shown, *took, size(entry["model_bytes"] or 0), style=style)
+        told = f"{_own(summary, entry)}{' (the baseline)' if entry['baseline'] else ''}"
+        table.add_row(
+            str(place), _spans(entry["numbers"]), Text(told), *shown, *took, size(entry["model_bytes"] or 0), style=style
+        )
     return table
+
+
+def _own(summary: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    """Return the overrides that not all candidates have; all of them where they are alike."""
+    shared = set.intersection(*(set(one["overrides"]) for one in summary["candidates"]))
+    return " ".join([one for one in entry["overrides"] if one not in shared] or entry["overrides"])
+
+
+def _spans(numbers: Sequence[int]) -> str:
+    """Return numbers in their order, those that follow each other as a span: ``0-4, 7``."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1][1:] = [number]
+        else:
+            spans.append([number])
+    return ", ".join("-".join(map(str, span)) for span in spans)
 
 
 def show_plan(plan: Mapping[str, Any], *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""The trials of a sweep, best first."""
+"""The candidates of a sweep, best first: trials, or several that differ only in how rows were divided."""
 
 from __future__ import annotations
 
@@ -27,18 +27,22 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Places from the best to the failed; ``goal`` is where it lies on the bars, in percent, if it lies on them."""
+    """Places from the best to the failed; ``goal`` is where it lies on the bars, in percent, if it lies on them.
+
+    ``repeated`` says that some places are of several trials.
+    """
 
     places: tuple[Place, ...]
     goal: float | None
     others: tuple[str, ...]
     shared: tuple[str, ...]
+    repeated: bool
 
 
 def rank(sweep: Sweep) -> Ranking:
     """Order trials by the question's metric; then those without a value, that failed, that were left out."""
     metric, sign = sweep.question.metric, -1 if sweep.question.greater_is_better else 1
-    values = {trial.number: _value(trial, metric) for trial in sweep.trials}
+    values = {trial.number: _value(trial, metric) for trial in sweep.choices}
 
     def order(trial: Trial) -> tuple[int, bool, float, int]:
         value = values[trial.number]
@@ -56,20 +60,21 @@ def rank(sweep: Sweep) -> Ranking:
         return max(0.0, min(100.0, 100 * (abs(value) if below else value) / longest))
 
     shared = (
-        [one for one in sweep.trials[0].overrides if all(one in trial.overrides for trial in sweep.trials)]
-        if len(sweep.trials) > 1
+        [one for one in sweep.choices[0].overrides if all(one in trial.overrides for trial in sweep.choices)]
+        if len(sweep.choices) > 1
         else []
     )
     places = []
-    for number, trial in enumerate(sorted(sweep.trials, key=order), start=1):
+    for number, trial in enumerate(sorted(sweep.choices, key=order), start=1):
         value = values[trial.number]
         own = tuple(one for one in trial.overrides if one not in shared)
         ranked = number if trial.status == "done" and value is not None else None
         places.append(Place(ranked, trial, value, length(value), trial.number == sweep.best, own))
     goal = sweep.question.goal
     reachable = goal is not None and longest > 0 and 0 <= (-goal if below else goal) <= longest
-    names = dict.fromkeys(name for trial in sweep.trials for name in trial.metrics if name != metric)
-    return Ranking(tuple(places), length(goal) if reachable else None, tuple(names)[:_OTHERS], tuple(shared))
+    names = dict.fromkeys(name for trial in sweep.choices for name in trial.metrics if name != metric)
+    repeated = any(len(trial.numbers) > 1 for trial in sweep.choices)
+    return Ranking(tuple(places), length(goal) if reachable else None, tuple(names)[:_OTHERS], tuple(shared), repeated)
 
 
 def _value(trial: Trial, metric: str) -> float | None:

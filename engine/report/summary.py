@@ -198,16 +198,19 @@ class Run(Record):
 class Trial(Record):
     """One member of a sweep. ``error`` says why its ``status`` is failed, or left_out: of another task, or not installed.
 
-    Other states are done and not_begun. What was known before took no time: its seconds are None.
+    Other states are done and not_begun. What was known before took no time: its seconds are None. A candidate looks like
+    a trial: it is those of its ``numbers``, which differ in how rows were divided, with their means and the ``deviation``.
     """
 
     number: int
+    numbers: tuple[int, ...] = ()
     overrides: tuple[str, ...] = ()
     model: str = ""
     baseline: bool = False
     status: str = "done"
     metrics: dict[str, float | None] = Field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    deviation: float | None = None
     seconds: float | None = None
     fit_seconds: float | None = None
     predict_seconds: float | None = None
@@ -216,12 +219,16 @@ class Trial(Record):
 
 
 class Comparison(Record):
-    """The best trial less the next in the ranking, on the same rows, with the interval of 95 % of the difference."""
+    """The best candidate less the next in the ranking, on the same rows, with the interval of 95 % of the difference.
+
+    ``divisions`` is how often the rows were divided for both; then the difference is the mean.
+    """
 
     next: int
     difference: float
     interval: tuple[float, float]
     differs: bool
+    divisions: int = 1
 
 
 class Sweep(Record):
@@ -238,6 +245,7 @@ class Sweep(Record):
     question: Question = Question()
     part: str = ""
     trials: tuple[Trial, ...] = ()
+    candidates: tuple[Trial, ...] = ()
     tested: tuple[int, ...] = ()
     comparison: Comparison | None = None
     best: int | None = None
@@ -246,3 +254,8 @@ class Sweep(Record):
     run: Run | None = None
     stages: tuple[Stage, ...] = ()
     edges: tuple[tuple[Text, Text], ...] = ()
+
+    @property
+    def choices(self) -> tuple[Trial, ...]:
+        """What was chosen between: candidates, or the trials of a summary that knows of none."""
+        return self.candidates or self.trials

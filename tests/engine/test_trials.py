@@ -8,7 +8,7 @@ import pytest
 from engine.errors import ConfigError, DataError, LevadaError, Unsuitable
 from engine.execute import Watcher
 from engine.explain import list_runs
-from engine.trials import Trial, rank, run_sweep
+from engine.trials import Trial, run_sweep
 from tests.conftest import Shapes
 
 
@@ -100,7 +100,7 @@ def test_a_ranking_is_a_frame_and_shows_itself(swept):
     sweep, _ = swept
     first = sweep.summary["trials"][0]
     best = sweep.ranking.row(0, named=True)
-    assert sweep.ranking["trial"].to_list() == [entry["number"] for entry in sweep.summary["trials"]]
+    assert sweep.ranking["trials"].to_list() == [[entry["number"]] for entry in sweep.summary["trials"]]
     assert (best["overrides"], best["accuracy"]) == (" ".join(first["overrides"]), first["metrics"]["accuracy"])
     assert [best["low"], best["high"]] == first["intervals"]["accuracy"]
     assert sweep.ranking.columns[2:5] == ["accuracy", "low", "high"]
@@ -108,9 +108,32 @@ def test_a_ranking_is_a_frame_and_shows_itself(swept):
     assert sweep._repr_html_().count("<tr>") == 5
 
 
+def test_a_cross_validation_ranks_candidates_by_their_mean_over_the_folds(shapes):
+    given = [(model, fold) for model in ("dummy", "decision_tree") for fold in range(3)]
+    folds = ("splitter=k_fold", "splitter.folds=3")
+    sweep = run_sweep(
+        [trial(shapes, n, *folds, f"model={model}", f"splitter.fold={fold}") for n, (model, fold) in enumerate(given)]
+    )
+    first, second = sweep.summary["candidates"]
+    assert sorted([first["numbers"], second["numbers"]]) == [[0, 1, 2], [3, 4, 5]]
+    for one in (first, second):
+        values = [sweep.value(number) for number in one["numbers"]]
+        assert one["metrics"]["accuracy"] == pytest.approx(sum(values) / 3, abs=1e-6)
+    assert first["metrics"]["accuracy"] >= second["metrics"]["accuracy"]
+    assert first["overrides"] == [*folds, f"model={given[first['number']][0]}"]
+    assert sweep.summary["comparison"]["divisions"] == 3
+    # the test rows are of no fold: the same for all
+    assert sweep.summary["best"] == first["number"]
+    assert sweep.summary["best_overrides"] == [*first["overrides"], "splitter.fold=0"]
+    assert sweep.summary["tested"] == [first["number"]]
+    assert sweep.ranking["trials"].to_list() == [first["numbers"], second["numbers"]]
+    assert "3, 4, 5" in sweep._repr_html_()
+
+
 def test_trials_on_different_rows_are_not_compared_and_without_a_validation_part_all_see_test_rows(shapes):
     shares = ("splitter.train=0.6", "splitter.validation=0", "splitter.test=0.4")
-    sweep = run_sweep([trial(shapes, seed, f"splitter.seed={seed}", *shares) for seed in (1, 2)])
+    different = [(f"splitter.seed={seed}", f"model.var_smoothing=1e-{seed}") for seed in (1, 2)]
+    sweep = run_sweep([trial(shapes, number, *given, *shares) for number, given in enumerate(different, 1)])
     assert sweep.summary["comparison"] is None
     assert sweep.summary["tested"] == [1, 2]
 
@@ -194,17 +217,6 @@ def test_a_sweep_in_which_all_fail_is_told_and_has_no_best(shapes):
 def test_a_sweep_in_which_no_trial_can_begin_raises_the_first_error(shapes, overrides):
     with pytest.raises(ConfigError):
         run_sweep([trial(shapes, 0, *overrides)])
-
-
-def entry(number, value):
-    return {"number": number, "metrics": {} if value == "none" else {"f1": value}}
-
-
-@pytest.mark.parametrize(("greater", "order"), [(True, [3, 0, 2, 1, 4]), (False, [0, 2, 3, 1, 4])])
-def test_the_best_stands_first_equals_by_number_and_those_without_a_value_last(greater, order):
-    entries = [entry(0, 0.5), entry(1, None), entry(2, 0.5), entry(3, 0.9), entry(4, "none")]
-    ranked = rank(list(reversed(entries)), {"metric": "f1", "greater_is_better": greater})
-    assert [one["number"] for one in ranked] == order
 
 
 def test_a_sweep_that_stops_at_its_goal_begins_no_more_trials(shapes):

@@ -18,6 +18,7 @@ from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from engine.candidates import repeats
 from engine.names import new_id
 
 _DUMMIES = {"classification": "dummy", "regression": "dummy_regressor"}  # options of the group model; clusters have none
@@ -86,17 +87,22 @@ class LevadaLauncher(BasicLauncher):
         return [self._report(config, sweep) for config in configs]
 
     def _baseline(self, configs: Sequence[DictConfig], job_overrides: Sequence[Sequence[str]]) -> list[DictConfig]:
-        """Return the trial of the task's dummy with what all trials were told; none where a dummy is among them.
+        """Return trials of the task's dummy with what all trials were told; none where a dummy is among them.
 
-        A group that is swept over, such as ``splitter=a,b``, has its first option; another value, its default.
+        There is one for each division of the rows that is swept over. Another group that is, such as ``splitter=a,b``, has its
+        first option; another value, its default.
         """
         dummy = _DUMMIES.get(OmegaConf.select(configs[0], "problem.task"))
         used = {str(OmegaConf.select(config, "model.use", default="")) for config in configs}
         if dummy is None or any("dummy" in name.lower() for name in used):
             return []
-        told = [override for override in job_overrides[0] if _OF_MODEL.match(override) is None]
+        told = [one for one in job_overrides[0] if _OF_MODEL.match(one) is None and not repeats([one])]
         shared = [one for one in told if "." not in one.partition("=")[0] or all(one in each for each in job_overrides)]
-        return [self._config([*shared, f"model={dummy}"], len(configs))]
+        divisions = dict.fromkeys(repeats(overrides) for overrides in job_overrides)
+        return [
+            self._config([*shared, *divided, f"model={dummy}"], number)
+            for number, divided in enumerate(divisions, len(configs))
+        ]
 
     def _config(self, overrides: Sequence[str], number: int) -> DictConfig:
         config = self._composer.take(self.config, overrides)

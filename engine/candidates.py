@@ -1,0 +1,145 @@
+"""What a sweep chooses between: trials that differ only in how the rows were divided are one candidate, measured several times.
+
+In: the entries of trials as plain data, and what each was measured on. Out: candidates, the best first, and whether the first
+differs from the second. To choose among single folds or seeds would be to choose the luckiest division.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from engine.stages.intervals import difference
+
+_REPEATED = re.compile(r"[+~]*splitter\.(fold|seed)=")
+_DIGITS = 6
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a trial was measured on: how many rows, learned from how many, and the ranking metric on each resample of them.
+
+    Two trials whose ``asked`` is equal were measured on the same rows by the same metric.
+    """
+
+    rows: int
+    learned: int
+    resamples: list[float | None]
+    asked: tuple[object, ...]
+
+
+def repeats(overrides: Iterable[str]) -> tuple[str, ...]:
+    """Return the overrides that say which of several divisions of the rows is meant: its fold, or its seed."""
+    return tuple(one for one in overrides if _REPEATED.match(one))
+
+
+def candidates(entries: Sequence[Entry], measured: Mapping[int, Measured], question: Entry) -> list[dict[str, Any]]:
+    """Return the candidates that trials are of, the best first.
+
+    A candidate looks like a trial, the first of its own that ended well: ``numbers`` are those of its trials, metrics the means
+    over them, ``deviation`` is of the metric that ranks, seconds are in all, ``overrides`` those that its trials share.
+    """
+    own: dict[tuple[object, ...], list[Entry]] = {}
+    seen: Counter[tuple[object, ...]] = Counter()
+    for entry in sorted(entries, key=lambda entry: int(entry["number"])):
+        divided = repeats(entry["overrides"])
+        shared = tuple(one for one in entry["overrides"] if one not in divided)
+        seen[shared, divided] += 1  # a trial that is there twice is no second measurement
+        own.setdefault((shared, seen[shared, divided]), []).append(entry)
+    return rank([_candidate(trials, measured, question["metric"]) for trials in own.values()], question)
+
+
+def _candidate(trials: Sequence[Entry], measured: Mapping[int, Measured], metric: str) -> dict[str, Any]:
+    done = [trial for trial in trials if trial["status"] == "done"]
+    failed = [trial for trial in trials if trial["status"] == "failed"]
+    first = (failed or done or trials)[0]
+    told = {
+        **first,
+        "numbers": [trial["number"] for trial in trials],
+        "overrides": [one for one in first["overrides"] if all(one in trial["overrides"] for trial in trials)],
+        "deviation": None,
+    }
+    if len(done) < 2 or failed:
+        return told
+    share = fmean(measured[trial["number"]].rows / measured[trial["number"]].learned for trial in done)
+    values = {name: [trial["metrics"].get(name) for trial in done] for name in told["metrics"]}
+    known = {name: found for name, found in values.items() if None not in found}
+    return {
+        **told,
+        "metrics": {name: round(fmean(known[name]), _DIGITS) if name in known else None for name in values},
+        "intervals": {name: interval(found, share) for name, found in known.items()},
+        "deviation": round(stdev(known[metric]), _DIGITS) if metric in known else None,
+        **{name: _sum(trial[name] for trial in done) for name in ("seconds", "fit_seconds", "predict_seconds")},
+        "model_bytes": max((trial["model_bytes"] for trial in done if trial["model_bytes"]), default=None),
+    }
+
+
+def _sum(seconds: Iterable[float | None]) -> float | None:
+    known = [one for one in seconds if one is not None]
+    return round(sum(known), 3) if known else None
+
+
+def interval(values: Sequence[float], share: float) -> list[float]:
+    """Return the interval of 95 % of a mean over divisions of the rows; ``share`` is of rows measured to rows learned from.
+
+    Models that learn from overlapping rows are more alike than independent ones, so the variance is (1/k + share) times that of
+    the values, and not 1/k: the corrected resampled t test of Nadeau and Bengio, Inference for the Generalization Error,
+    Machine Learning 52, 2003.
+    """
+    from scipy.special import stdtrit
+
+    middle, times = fmean(values), len(values)
+    half = float(stdtrit(times - 1, 0.975)) * (1 / times + share) ** 0.5 * stdev(values)
+    return [round(middle - half, _DIGITS), round(middle + half, _DIGITS)]
+
+
+def rank(entries: Sequence[Entry], question: Entry) -> list[dict[str, Any]]:
+    """Return entries in the order of their metric, the best first; those without one last, in the order of their numbers."""
+    sign = -1 if question["greater_is_better"] else 1
+
+    def order(entry: Entry) -> tuple[bool, float, int]:
+        value = entry["metrics"].get(question["metric"])
+        return value is None, sign * value if value is not None else 0.0, entry["number"]
+
+    return [dict(entry) for entry in sorted(entries, key=order)]
+
+
+def compared(
+    ranked: Sequence[Entry], trials: Sequence[Entry], measured: Mapping[int, Measured], metric: str
+) -> dict[str, Any] | None:
+    """Say whether the best candidate differs from the next, on the divisions of the rows that both were measured on.
+
+    On one, by the paired bootstrap; on several, by the interval of their mean difference. None where there is no next, where
+    the metric has no resamples (of clusters), or where the two were asked different things: other rows, or another metric.
+    """
+    pair = [entry for entry in ranked[:2] if entry["status"] == "done"]
+    if len(pair) < 2:
+        return None
+    values = {trial["number"]: trial["metrics"].get(metric) for trial in trials}
+    best, following = (
+        {measured[number].asked: number for number in entry["numbers"] if values[number] is not None} for entry in pair
+    )
+    shared = [(best[asked], following[asked]) for asked in best if asked in following]
+    if not shared:
+        return None
+    differences = [values[a] - values[b] for a, b in shared]
+    ends: list[float] | None
+    if len(shared) > 1:
+        ends = interval(differences, fmean(measured[a].rows / measured[a].learned for a, _ in shared))
+    else:
+        ends = difference(*(measured[number].resamples for number in shared[0]))
+    if ends is None:
+        return None
+    return {
+        "next": pair[1]["number"],
+        "difference": round(fmean(differences), _DIGITS),
+        "interval": ends,
+        "differs": not ends[0] <= 0 <= ends[1],
+        "divisions": len(shared),
+    }
