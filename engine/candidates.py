@@ -42,8 +42,9 @@ def repeats(overrides: Iterable[str]) -> tuple[str, ...]:
 def candidates(entries: Sequence[Entry], measured: Mapping[int, Measured], question: Entry) -> list[dict[str, Any]]:
     """Return the candidates that trials are of, the best first.
 
-    A candidate looks like a trial, the first of its own that ended well: ``numbers`` are those of its trials, metrics the means
-    over them, ``deviation`` is of the metric that ranks, seconds are in all, ``overrides`` those that its trials share.
+    A candidate looks like that of its trials that learned from most rows, the last of equals: of folds in time the one nearest
+    to the test rows. ``numbers`` are those of all its trials, metrics the means over them, ``deviation`` is of the metric that
+    ranks, seconds are in all, ``overrides`` those that its trials share.
     """
     own: dict[tuple[object, ...], list[Entry]] = {}
     seen: Counter[tuple[object, ...]] = Counter()
@@ -58,11 +59,12 @@ def candidates(entries: Sequence[Entry], measured: Mapping[int, Measured], quest
 def _candidate(trials: Sequence[Entry], measured: Mapping[int, Measured], metric: str) -> dict[str, Any]:
     done = [trial for trial in trials if trial["status"] == "done"]
     failed = [trial for trial in trials if trial["status"] == "failed"]
-    first = (failed or done or trials)[0]
+    most = max(done, key=lambda trial: (measured[trial["number"]].learned, trial["number"]), default=trials[0])
+    shown = failed[0] if failed else most
     told = {
-        **first,
+        **shown,
         "numbers": [trial["number"] for trial in trials],
-        "overrides": [one for one in first["overrides"] if all(one in trial["overrides"] for trial in trials)],
+        "overrides": [one for one in shown["overrides"] if all(one in trial["overrides"] for trial in trials)],
         "deviation": None,
     }
     if len(done) < 2 or failed:

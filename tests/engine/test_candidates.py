@@ -12,7 +12,7 @@ from engine.candidates import Measured, candidates, compared, interval, rank, re
 QUESTION = {"metric": "f1", "greater_is_better": True}
 
 
-def trial(number, *overrides, value=0.5, status="done", rows=20, resamples=()):
+def trial(number, *overrides, value=0.5, status="done", rows=20, learned=80, resamples=()):
     """A trial's entry, and what it was measured on: equal rows for equal divisions."""
     entry = {
         "number": number,
@@ -26,7 +26,7 @@ def trial(number, *overrides, value=0.5, status="done", rows=20, resamples=()):
         "model_bytes": 100 + number,
         "error": "no" if status == "failed" else None,
     }
-    return entry, Measured(rows, 80, list(resamples), repeats(overrides))
+    return entry, Measured(rows, learned, list(resamples), repeats(overrides))
 
 
 def chosen(*trials, question=QUESTION):
@@ -45,7 +45,7 @@ def folds(model, first, *values, **options):
 
 def test_trials_that_differ_in_fold_or_seed_are_one_candidate_and_the_luckiest_of_them_is_not_chosen():
     ranked, _ = chosen(*folds("steady", 0, 0.7, 0.71, 0.72), *folds("lucky", 3, 0.9, 0.5, 0.52))
-    assert [(one["numbers"], one["number"]) for one in ranked] == [([0, 1, 2], 0), ([3, 4, 5], 3)]
+    assert [(one["numbers"], one["number"]) for one in ranked] == [([0, 1, 2], 2), ([3, 4, 5], 5)]
     first = ranked[0]
     assert first["overrides"] == ["pipeline=x", "model=steady"]
     assert (first["metrics"], first["deviation"]) == ({"f1": 0.71, "recall": 0.71}, 0.01)
@@ -64,6 +64,13 @@ def test_a_candidate_of_one_trial_is_that_trial_and_an_equal_trial_is_no_second_
     assert ranked == [{**entry, "numbers": [entry["number"]], "deviation": None} for entry, _ in given]
 
 
+def test_of_several_trials_the_one_that_learned_from_most_rows_stands_for_the_candidate():
+    """Folds in time learn from the more rows the later they are; what is made of the best should know the newest."""
+    grown = [trial(fold, f"splitter.fold={fold}", learned=rows) for fold, rows in enumerate((20, 60, 40))]
+    (only,), _ = chosen(*grown)
+    assert (only["number"], only["numbers"]) == (1, [0, 1, 2])
+
+
 def test_a_candidate_that_fails_once_has_failed_and_one_that_was_not_begun_everywhere_is_the_mean_of_the_others():
     failed = [*folds("a", 0, 0.9, 0.9), trial(2, "model=a", "splitter.fold=2", status="failed")]
     shorter = [*folds("b", 3, 0.4, 0.6), trial(5, "model=b", "splitter.fold=2", status="not_begun")]
@@ -78,7 +85,7 @@ def test_a_candidate_that_fails_once_has_failed_and_one_that_was_not_begun_every
 def test_candidates_are_compared_on_the_divisions_that_both_were_measured_on():
     ranked, found = chosen(*folds("a", 0, 0.70, 0.72, 0.74), *folds("b", 3, 0.60, 0.63, 0.63, 0.1))
     differences = [0.10, 0.09, 0.11]
-    assert (found["next"], found["divisions"], found["difference"]) == (3, 3, 0.1)
+    assert (found["next"], found["divisions"], found["difference"]) == (6, 3, 0.1)
     assert found["interval"] == interval(differences, 0.25)
     assert found["differs"] == (found["interval"][0] > 0)
     assert ranked[0]["metrics"]["f1"] == 0.72
