@@ -55,6 +55,28 @@ def test_a_type_that_is_not_trusted_is_refused_before_it_is_made(tmp_path):
     with pytest.raises(DataError, match="types that are not trusted") as caught:
         load(tmp_path / "m.skops")
     assert "Odd" in caught.value.found
+    assert caught.value.hint.endswith(f"LEVADA_TRUST={Odd.__module__}.Odd")
+
+
+@pytest.mark.parametrize(
+    ("said", "trusted"),
+    [
+        (f"{Odd.__module__}.Odd", True),
+        (f"other.Thing, {Odd.__module__}.", True),
+        (Odd.__module__, False),
+        (f"{Odd.__module__}.Od", False),
+        (".", False),
+        ("", False),
+    ],
+)
+def test_whoever_starts_the_process_may_trust_a_type_by_its_whole_name_or_a_package(tmp_path, monkeypatch, said, trusted):
+    monkeypatch.setenv("LEVADA_TRUST", said)
+    dump(Odd(), tmp_path / "m.skops")
+    if trusted:
+        assert load(tmp_path / "m.skops").x == 1
+    else:
+        with pytest.raises(DataError, match="types that are not trusted"):
+            load(tmp_path / "m.skops")
 
 
 def test_what_can_not_say_its_state_is_refused(tmp_path):
