@@ -13,14 +13,14 @@ from pathlib import Path
 from engine.digest import canonical
 from engine.plugin import Model
 from engine.stages import limited, rows
-from engine.stages.work import UNLIMITED, Work, explained
+from engine.stages.work import Work, explained
 from engine.stores import models
 from engine.stores.artifacts import Artifact
 
 
 def run(work: Work) -> Artifact:
-    """Fit the model, in a process of its own where a fit may take only so much."""
-    return ready(work)() if work.limits == UNLIMITED else limited.within(work, work.limits)
+    """Fit the model."""
+    return limited.run(work, ready)
 
 
 def ready(work: Work) -> Callable[[], Artifact]:

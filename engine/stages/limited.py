@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ from pydantic import ByteSize
 from engine import errors
 from engine.errors import DataError, HostError, LevadaError
 from engine.registry import use_folder
-from engine.stages.work import Limits, Work
+from engine.stages.work import UNLIMITED, Limits, Work
 from engine.stores.artifacts import Artifact, store_at
 
 _BEGUN = "begun"
@@ -32,9 +32,19 @@ _LOOK = 0.02  # seconds between two looks at the process, each of which takes so
 _KIN = 50  # looks from one search for its children to the next: that takes milliseconds
 
 
-def within(work: Work, limits: Limits) -> Artifact:
-    """Return what ``estimate`` makes of the work. Raises ``DataError`` when it takes more time or memory than it may."""
+Ready = Callable[[Work], Callable[[], Artifact]]
+"""The ``ready`` of a stage that fits: reads the rows, and returns what fits and keeps what came of it."""
+
+
+def run(work: Work, ready: Ready) -> Artifact:
+    """Return what a stage makes of the work, in a process of its own where a fit may take only so much."""
+    return ready(work)() if work.limits == UNLIMITED else _within(work, ready)
+
+
+def _within(work: Work, ready: Ready) -> Artifact:
+    """Raises ``DataError`` when the fit takes more time or memory than it may."""
     call = {
+        "stage": ready.__module__.rpartition(".")[2],
         "params": work.params,
         "inputs": [artifact.to_json() for artifact in work.inputs],
         "root": str(work.store.root),
@@ -53,7 +63,7 @@ def within(work: Work, limits: Limits) -> Artifact:
     ) as process:
         assert process.stdin is not None  # as asked for
         assert process.stdout is not None
-        with _Guard(process.pid, name, limits) as guard:
+        with _Guard(process.pid, name, work.limits) as guard:
             with suppress(BrokenPipeError):  # it was ended already, and what is to be read says so
                 process.stdin.write(json.dumps(call) + "\n")
                 process.stdin.flush()
@@ -158,15 +168,17 @@ def _told(answer: dict[str, Any]) -> Artifact:
     raise kind(answer["what"], **answer["details"])
 
 
-def answer(line: str, ready: Callable[[Work], Callable[[], Artifact]], begun: Callable[[], None]) -> str:
-    """Do what a line asks for and return the answer to it; ``begun`` is called between what is ``ready`` and the fit."""
+def answer(line: str, stages: Mapping[str, Ready], begun: Callable[[], None]) -> str:
+    """Do what a line asks of a stage and return the answer to it; ``begun`` is called between what is ``ready`` and the fit."""
     call = json.loads(line)
     for folder in call["folders"]:
         use_folder(Path(folder))
     inputs = tuple(map(Artifact.from_json, call["inputs"]))
     try:
         shared = Path(call["shared"]) if call["shared"] else None
-        fit = ready(Work(call["params"], inputs, store_at(Path(call["root"])), call["place"], call["stem"], shared=shared))
+        fit = stages[call["stage"]](
+            Work(call["params"], inputs, store_at(Path(call["root"])), call["place"], call["stem"], shared=shared)
+        )
         begun()
         return json.dumps({"artifact": fit().to_json()})
     except LevadaError as error:
@@ -175,6 +187,6 @@ def answer(line: str, ready: Callable[[Work], Callable[[], Artifact]], begun: Ca
 
 
 if __name__ == "__main__":
-    from engine.stages.estimate import ready  # which asks for this module
+    from engine.stages import estimate, refit  # which ask for this module
 
-    print(answer(sys.stdin.readline(), ready, lambda: print(_BEGUN, flush=True)))
+    print(answer(sys.stdin.readline(), {"estimate": estimate.ready, "refit": refit.ready}, lambda: print(_BEGUN, flush=True)))

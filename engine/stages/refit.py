@@ -11,13 +11,14 @@ followed one by one as in Hennig, Cluster-wise Assessment of Cluster Stability, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from engine.plugin import Model
-from engine.stages import rows
+from engine.stages import limited, rows
 from engine.stages.work import Work, explained, split
 from engine.stores import models
 from engine.stores.artifacts import Artifact
@@ -28,6 +29,11 @@ _NOISE = -1
 
 def run(work: Work) -> Artifact:
     """Fit the ``number``-th time, on other rows and with another seed than the times before."""
+    return limited.run(work, ready)
+
+
+def ready(work: Work) -> Callable[[], Artifact]:
+    """Return what fits the model again here, with the rows read."""
     model: Model = work.plugin("model", "model")
     number: int = work.params["number"]
     (fitted,), encoded = split(work.inputs, 1)
@@ -35,10 +41,14 @@ def run(work: Work) -> Artifact:
     drawn = np.random.default_rng(number).permutation(features.height)[: max(2, round(SHARE * features.height))]
     drawn.sort()
     again = model.model_copy(update={"random_state": number}) if "random_state" in type(model).model_fields else model
-    with explained(f"the model {work.params['model']['use']} can not be fitted again on {len(drawn):,} rows"):
-        before = model.predict(models.load(work.store.path(fitted)), features)["prediction"][drawn]
-        after = again.predict(again.estimate(features[drawn], None), features[drawn])["prediction"]
-    return work.store.value(compare(before, after))
+
+    def fit() -> Artifact:
+        with explained(f"the model {work.params['model']['use']} can not be fitted again on {len(drawn):,} rows"):
+            before = model.predict(models.load(work.store.path(fitted)), features)["prediction"][drawn]
+            after = again.predict(again.estimate(features[drawn], None), features[drawn])["prediction"]
+        return work.store.value(compare(before, after))
+
+    return fit
 
 
 def compare(before: pl.Series, after: pl.Series) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from engine.errors import DataError
 from engine.stages.refit import compare
 
 CLUSTERING = """\
@@ -19,6 +20,29 @@ model: {n_clusters: 3}
 datasets: {points: {extract: {use: csv, path: points.csv}}}
 view: {from: points}
 assess: false
+"""
+
+PATIENT = """\
+import threading
+from typing import ClassVar
+
+import polars as pl
+
+from engine.plugin import Model
+
+
+class Patient(Model):
+    \"\"\"Says that all rows are alike; of fewer rows than there are it never comes to an end.\"\"\"
+
+    task: ClassVar[str] = "clustering"
+
+    def estimate(self, features, target):
+        if features.height < 120:
+            threading.Event().wait()
+        return "all"
+
+    def predict(self, fitted, features):
+        return features.select(pl.repeat(0, pl.len(), dtype=pl.Int64).alias("prediction"))
 """
 
 
@@ -51,3 +75,16 @@ def test_groups_that_are_there_are_found_again_and_those_of_noise_are_not(shapes
     else:
         assert found["adjusted_rand"] < 0.9
         assert min(one["mean"] for one in found["jaccard"]) < 0.9
+
+
+def test_a_refit_that_takes_too_long_is_ended_like_a_fit_and_a_limit_changes_no_result(shapes):
+    points = pl.DataFrame(np.random.default_rng(0).normal(size=(120, 2)), schema=["x", "y"])
+    shapes.write("points.csv", points.write_csv())
+    shapes.write("conf/pipeline/points.yaml", CLUSTERING)
+    limited = shapes.run("stability=2", "timeout=60", name="points")
+    assert shapes.ran(limited)["model.refit"] == 2
+    assert shapes.ran(shapes.run("stability=2", name="points")) == {}
+    shapes.write("plugins/models/patient.py", PATIENT)
+    shapes.write("conf/model/patient.yaml", "use: patient\n")
+    with pytest.raises(DataError, match="the fit of patient took too long"):
+        shapes.run("stability=2", "timeout=1", "model=patient", "~model.n_clusters", name="points")
