@@ -11,27 +11,34 @@ READ = """
 import sys
 from engine.errors import LevadaError
 from engine.registry import build
-try:
-    model = build("model", {"use": "sklearn.LogisticRegression", "C": float(sys.argv[1])})
-    print(model.max_iter, model.random_state, "sklearn" in sys.modules)
-except LevadaError as error:
-    print(error)
+for c in sys.argv[1:]:
+    try:
+        model = build("model", {"use": "sklearn.LogisticRegression", "C": float(c)})
+        print(model.max_iter, model.random_state, "sklearn" in sys.modules)
+    except LevadaError as error:
+        print(error)
 """
 
 
-def read(cache: Path, c: float = 2.0) -> str:
-    """Build a model in a process of its own and return what it says: parameters, and whether scikit-learn was imported."""
+def read(cache: Path, *values: float) -> str:
+    """Build models in a process of its own and return what they say: parameters, and whether scikit-learn was imported."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
     said = subprocess.run(
-        [sys.executable, "-c", READ, str(c)], capture_output=True, text=True, env=environment, timeout=120, check=True
+        [sys.executable, "-c", READ, *map(str, values or (2.0,))],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=True,
     )
     return said.stdout.strip()
 
 
 def test_what_was_accepted_once_is_accepted_without_importing_scikit_learn_and_nothing_else_is(tmp_path: Path) -> None:
     assert read(tmp_path) == "100 0 True"
-    assert read(tmp_path) == "100 0 False"
-    assert "The 'C' parameter of LogisticRegression must be" in read(tmp_path, -1.0)
+    known, refused = read(tmp_path, 2.0, -1.0).split("\n", 1)
+    assert known == "100 0 False"
+    assert "The 'C' parameter of LogisticRegression must be" in refused
     (file,) = (tmp_path / "levada").iterdir()
     file.write_text("[")
     assert read(tmp_path) == "100 0 True"
