@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 TOOLS := .venv/.tools
+WORKERS := $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')  # one more than cores: some tests wait for servers
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -22,11 +23,11 @@ run: $(INSTALLED)  ## a year of flights, from CSV files to an evaluated model wi
 	$(BIN)/levada pipeline=flights
 
 test: lint type  ## lint, types and all tests, below five minutes
-	$(BIN)/python -m pytest -m "not soak" -n logical --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 soak: $(TOOLS)  ## the long tests
 	$(BIN)/python -m pytest -m soak
-	LEVADA_EXAMPLES=500 $(BIN)/python -m pytest -m "not soak and not service" -n logical tests/plugins tests/engine
+	LEVADA_EXAMPLES=500 $(BIN)/python -m pytest -m "not soak and not service" -n $(WORKERS) tests/plugins tests/engine
 
 lint: $(TOOLS)  ## style and the rules of imports
 	$(BIN)/ruff check
