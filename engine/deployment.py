@@ -117,7 +117,8 @@ def _check_alias(alias: str) -> None:
 
 
 def _find(catalog: Catalog, name: str) -> Registered:
-    found = registered(catalog.runs(_ALL))
+    runs = catalog.runs(_ALL)
+    found = registered(runs)
     pipeline, at, which = name.partition("@")
     own = {one: kept for one, kept in found.items() if any(run.pipeline == pipeline for run in kept.runs)}
     aliases = {one.name: one.version for one in catalog.aliases(pipeline)}
@@ -133,6 +134,10 @@ def _find(catalog: Catalog, name: str) -> Registered:
             if any(text.startswith(begun) for text in (one, *(run.id for run in model.runs)))
         ]
         if not matching or not begun:
+            bare = next((run for run in runs if begun and run.id.startswith(begun)), None)
+            if bare is not None:
+                hint = "a run that ended well and has an answer has one: `levada runs` lists them"
+                raise DataError(f"the run {bare.id} has no model", found=bare.status, hint=hint)
             if at and own:
                 raise unknown(f"version or alias of {pipeline}", which, [*aliases, *own])
             raise unknown("model", name, [*{run.pipeline for model in found.values() for run in model.runs}, *found])

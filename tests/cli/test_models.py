@@ -57,6 +57,16 @@ def test_runs_that_come_to_the_same_are_one_version(capsys):
     assert "unknown pipeline with a model 'shape'" in said(capsys, "models", "shape", code=2)
 
 
+def test_a_run_that_has_no_model_is_told_from_one_that_is_not_there(tmp_path, monkeypatch, capsys):
+    shapes = Shapes.create(tmp_path)
+    shapes.pipeline()
+    monkeypatch.chdir(tmp_path)
+    said(capsys, "split", "pipeline=shapes", "part=train")
+    (divided,) = json.loads(said(capsys, "runs", "--json"))
+    assert f"the run {divided['id']} has no model" in said(capsys, "promote", divided["id"], "--as", "champion", code=3)
+    assert "unknown model '0000'" in said(capsys, "promote", "0000", "--as", "champion", code=2)
+
+
 def test_rows_of_a_file_are_answered_with_their_numbers(ran, capsys, tmp_path):
     rows = "id,colour,width,height,more\n1,red,3.5,,x\n2,red,0.7,2,x\n3,,9,4.5,x\n1,red,3.5,,x\n"
     ran.write("new.csv", rows)
