@@ -19,6 +19,7 @@ _REPEATED = re.compile(r"[+~]*splitter\.(fold|seed)=")
 _DIGITS = 6
 
 Entry = Mapping[str, Any]
+Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,10 @@ def repeats(overrides: Iterable[str]) -> tuple[str, ...]:
     return tuple(one for one in overrides if _REPEATED.match(one))
 
 
-def candidates(entries: Sequence[Entry], measured: Mapping[int, Measured], question: Entry) -> list[dict[str, Any]]:
-    """Return the candidates that trials are of, the best first.
+def candidates(
+    entries: Sequence[Entry], measured: Mapping[int, Measured], question: Entry, bounds: Mapping[str, Bounds]
+) -> list[dict[str, Any]]:
+    """Return the candidates that trials are of, the best first. ``bounds`` are what each metric can be, by its name.
 
     A candidate looks like that of its trials that learned from most rows, the last of equals: of folds in time the one nearest
     to the test rows. ``numbers`` are those of all its trials, metrics the means over them, ``deviation`` is of the metric that
@@ -53,10 +56,12 @@ def candidates(entries: Sequence[Entry], measured: Mapping[int, Measured], quest
         shared = tuple(one for one in entry["overrides"] if one not in divided)
         seen[shared, divided] += 1  # a trial that is there twice is no second measurement
         own.setdefault((shared, seen[shared, divided]), []).append(entry)
-    return rank([_candidate(trials, measured, question["metric"]) for trials in own.values()], question)
+    return rank([_candidate(trials, measured, question["metric"], bounds) for trials in own.values()], question)
 
 
-def _candidate(trials: Sequence[Entry], measured: Mapping[int, Measured], metric: str) -> dict[str, Any]:
+def _candidate(
+    trials: Sequence[Entry], measured: Mapping[int, Measured], metric: str, bounds: Mapping[str, Bounds]
+) -> dict[str, Any]:
     done = [trial for trial in trials if trial["status"] == "done"]
     failed = [trial for trial in trials if trial["status"] == "failed"]
     most = max(done, key=lambda trial: (measured[trial["number"]].learned, trial["number"]), default=trials[0])
@@ -75,11 +80,15 @@ def _candidate(trials: Sequence[Entry], measured: Mapping[int, Measured], metric
     return {
         **told,
         "metrics": {name: round(fmean(known[name]), _DIGITS) if name in known else None for name in values},
-        "intervals": {name: interval(found, share) for name, found in known.items()},
+        "intervals": {name: _within(bounds[name], interval(found, share)) for name, found in known.items()},
         "deviation": round(stdev(known[metric]), _DIGITS) if metric in known else None,
         **{name: _sum(trial[name] for trial in done) for name in ("seconds", "fit_seconds", "predict_seconds")},
         "model_bytes": max((trial["model_bytes"] for trial in done if trial["model_bytes"]), default=None),
     }
+
+
+def _within(bounds: Bounds, ends: Sequence[float]) -> list[float]:
+    return [min(max(end, bounds[0]), bounds[1]) for end in ends]
 
 
 def _sum(seconds: Iterable[float | None]) -> float | None:

@@ -135,7 +135,8 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
         question = found[0].summary["question"]
         entries = rank([_entry(trial, runs.get(trial.number), errors.get(trial.number)) for trial in trials], question)
         measured = {number: told for number, run in runs.items() if (told := _measured(run)) is not None}
-        ranked = candidates(entries, measured, question)
+        bounds = {name_of(type(metric)): metric.bounds for spec in able.values() for metric in spec.metrics}
+        ranked = candidates(entries, measured, question, bounds)
         best = ranked[0]["number"] if ranked[0]["status"] == "done" else None
         last = None
         if final and best is not None:

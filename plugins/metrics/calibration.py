@@ -23,6 +23,7 @@ class ExpectedCalibrationError(Metric):
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
     greater_is_better: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     bins: int = Field(
         default=10, ge=2, le=1_000, description="How many bins. More show finer deviations, and want some hundred rows each."

@@ -24,6 +24,7 @@ class Accuracy(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         if truth is None or truth.is_empty():
@@ -43,6 +44,7 @@ class BalancedAccuracy(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         if truth is None or truth.is_empty():
@@ -64,6 +66,7 @@ class Precision(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import precision_score
@@ -83,6 +86,7 @@ class Recall(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import recall_score
@@ -103,6 +107,7 @@ class F1(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import f1_score
@@ -123,6 +128,7 @@ class RocAuc(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import roc_auc_score
@@ -143,6 +149,7 @@ class AveragePrecision(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import average_precision_score
@@ -160,6 +167,7 @@ class _MeanLoss(Metric):
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"classification"})
     greater_is_better: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     @abstractmethod
     def losses(self, truth: pl.Series, prediction: pl.DataFrame) -> NDArray[np.float64] | None:
@@ -195,6 +203,8 @@ class Brier(_MeanLoss):
     Judges the probabilities like log loss, but gently. Of two classes that of the positive one; of several, half the
     sum over all classes, which is the same for two. None without probabilities.
     """
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def losses(self, truth: pl.Series, prediction: pl.DataFrame) -> NDArray[np.float64] | None:
         return _squares(truth, prediction)

@@ -3,6 +3,7 @@
 scikit-learn is imported where a metric is computed: a run that computes none needs not wait for it.
 """
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ class Silhouette(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"clustering"})
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     sample: int = Field(
         default=10_000,
@@ -46,6 +48,7 @@ class DaviesBouldin(Metric):
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"clustering"})
     greater_is_better: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import davies_bouldin_score
@@ -62,6 +65,7 @@ class CalinskiHarabasz(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"clustering"})
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import calinski_harabasz_score
@@ -77,6 +81,7 @@ class AdjustedRand(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"clustering"})
+    bounds: ClassVar[tuple[float, float]] = (-0.5, 1.0)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import adjusted_rand_score
@@ -94,6 +99,7 @@ class NormalizedMutualInformation(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"clustering"})
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import normalized_mutual_info_score
@@ -110,6 +116,7 @@ class Clusters(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"clustering"})
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         found = prediction["prediction"].drop_nulls()

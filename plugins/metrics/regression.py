@@ -3,6 +3,7 @@
 scikit-learn is imported where a metric is computed: a run that computes none needs not wait for it.
 """
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ class Rmse(Metric):
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"regression"})
     greater_is_better: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import root_mean_squared_error
@@ -43,6 +45,7 @@ class Mae(Metric):
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"regression"})
     greater_is_better: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import mean_absolute_error
@@ -65,6 +68,7 @@ class MedianAbsoluteError(Metric):
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"regression"})
     greater_is_better: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import median_absolute_error
@@ -87,6 +91,7 @@ class Mape(Metric):
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"regression"})
     greater_is_better: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import mean_absolute_percentage_error
@@ -108,6 +113,7 @@ class R2(Metric):
     """
 
     tasks: ClassVar[frozenset[TaskName]] = frozenset({"regression"})
+    bounds: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
 
     def score(self, truth: pl.Series | None, prediction: pl.DataFrame, features: pl.DataFrame) -> float | None:
         from sklearn.metrics import r2_score

@@ -32,7 +32,7 @@ def trial(number, *overrides, value=0.5, status="done", rows=20, learned=80, res
 def chosen(*trials, question=QUESTION):
     entries = [entry for entry, _ in trials]
     measured = {entry["number"]: told for entry, told in trials}
-    ranked = candidates(entries, measured, question)
+    ranked = candidates(entries, measured, question, {"f1": (0.0, 1.0), "recall": (0.0, 1.0)})
     return ranked, compared(ranked, entries, measured, question["metric"])
 
 
@@ -50,6 +50,13 @@ def test_trials_that_differ_in_fold_or_seed_are_one_candidate_and_the_luckiest_o
     assert first["overrides"] == ["pipeline=x", "model=steady"]
     assert (first["metrics"], first["deviation"]) == ({"f1": 0.71, "recall": 0.71}, 0.01)
     assert (first["seconds"], first["fit_seconds"], first["predict_seconds"], first["model_bytes"]) == (9.0, 6.0, None, 102)
+
+
+def test_no_interval_goes_beyond_what_the_metric_can_be():
+    (only,), _ = chosen(*folds("good", 0, 0.9, 0.99, 1.0))
+    low, high = only["intervals"]["f1"]
+    assert 0 < low < 0.9
+    assert high == 1.0
 
 
 def test_an_override_of_the_splitter_that_is_no_division_makes_another_candidate():

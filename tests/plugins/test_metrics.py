@@ -182,6 +182,27 @@ def test_a_metric_says_which_way_is_better(name: str) -> None:
     assert metric.greater_is_better == (name not in smaller)
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("name", names("metric"))
+def test_no_metric_goes_beyond_what_it_says_that_it_can_be(name: str, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    metric = build("metric", name)
+    assert isinstance(metric, Metric)
+    truth, told, features = random.normal(size=30), random.normal(size=30), pl.DataFrame({"x": random.normal(size=30)})
+    groups = random.integers(0, 3, size=30)
+    if "classification" in metric.tasks:
+        shares = random.random(30)
+        rated = {"probability:no": 1 - shares, "probability:yes": shares}
+        prediction = pl.DataFrame({"prediction": np.where(shares > 0.5, "yes", "no"), **rated})
+        found = metric.score(pl.Series(np.where(truth > 0, "yes", "no")), prediction, features)
+    elif "regression" in metric.tasks:
+        found = metric.score(pl.Series(truth), pl.DataFrame({"prediction": told}), features)
+    else:
+        found = metric.score(pl.Series(groups.astype(str)), pl.DataFrame({"prediction": np.sort(groups)}), features)
+    assert found is not None
+    assert metric.bounds[0] <= found <= metric.bounds[1]
+
+
 def test_rows_that_lack_a_class_which_the_model_scores_are_still_of_several_classes() -> None:
     """As in a slice of the rows: of three classes the mean is taken, though two are there."""
     truth, said = pl.Series(["a", "b", "b"]), ["a", "b", "a"]
