@@ -40,6 +40,14 @@ def repeats(overrides: Iterable[str]) -> tuple[str, ...]:
     return tuple(one for one in overrides if _REPEATED.match(one))
 
 
+def redrawn(entries: Iterable[Entry]) -> bool:
+    """Say whether trials have different test rows, so that some have learned from what others are tested on.
+
+    Each seed of a splitter draws them anew; folds are cut of the rows that are not for testing.
+    """
+    return len({one for entry in entries for one in repeats(entry["overrides"]) if ".seed=" in one}) > 1
+
+
 def candidates(
     entries: Sequence[Entry], measured: Mapping[int, Measured], question: Entry, bounds: Mapping[str, Bounds]
 ) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from engine.candidates import Measured, candidates, compared, rank
+from engine.candidates import Measured, candidates, compared, rank, redrawn
 from engine.compile import ranking_part
 from engine.config.spec import PipelineSpec
 from engine.errors import LevadaError, NotInstalled, Unsuitable
@@ -144,7 +144,8 @@ def run_sweep(trials: Sequence[Trial], *, final: bool = True, watchers: Sequence
             last = run_compiled(compiler, [specs[best]], stores, workers, final=True, overrides=given, watchers=watchers)[0]
     judged = last or (runs[best] if best is not None else found[0])
     comparison = compared(ranked, entries, measured, question["metric"])
-    summary = {**_summary(entries, best, judged, runs, started), "candidates": ranked, "comparison": comparison}
+    choice = {"candidates": ranked, "comparison": comparison, "redrawn": redrawn(entries)}
+    summary = {**_summary(entries, best, judged, runs, started), **choice}
     return Sweep(summary, runs, errors, last)
 
 

@@ -123,6 +123,8 @@ def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
         _comparison(console, summary["comparison"])
         _looked_into(console, summary["run"])
         _answer(console, summary["question"])
+        if summary["redrawn"] and summary["question"]["part"] == "test":
+            console.print(Text("note     ", style="cyan") + Text(_REDRAWN))
         _learning(console, summary["run"]["learning_curve"])
         console.print(Text(f"best     {summary['command']}"))
     console.print(Text(f"report   {_short(report)}"))
@@ -298,6 +300,9 @@ def _ranking(summary: Mapping[str, Any]) -> Table:
             str(place), _spans(entry["numbers"]), Text(told), *shown, *took, size(entry["model_bytes"] or 0), style=style
         )
     return table
+
+
+_REDRAWN = "each seed draws test rows anew, so the choice has seen some of these; sweep over splitter.fold for rows new to all"
 
 
 def _own(summary: Mapping[str, Any], entry: Mapping[str, Any]) -> str:

@@ -234,7 +234,8 @@ class Comparison(Record):
 class Sweep(Record):
     """Trials of one pipeline. ``stages`` count the tasks of all trials once; ``run`` is the summary of the best.
 
-    ``tested`` are the trials that saw test rows: the best alone, unless there are no others to rank on.
+    ``tested`` are the trials that saw test rows: the best alone, unless there are no others to rank on. Where they are
+    ``redrawn``, trials have different ones.
     """
 
     id: Text
@@ -248,6 +249,7 @@ class Sweep(Record):
     candidates: tuple[Trial, ...] = ()
     tested: tuple[int, ...] = ()
     comparison: Comparison | None = None
+    redrawn: bool = False
     best: int | None = None
     best_overrides: tuple[str, ...] = ()
     command: str = ""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from engine.candidates import Measured, candidates, compared, interval, rank, repeats
+from engine.candidates import Measured, candidates, compared, interval, rank, redrawn, repeats
 
 QUESTION = {"metric": "f1", "greater_is_better": True}
 
@@ -57,6 +57,11 @@ def test_no_interval_goes_beyond_what_the_metric_can_be():
     low, high = only["intervals"]["f1"]
     assert 0 < low < 0.9
     assert high == 1.0
+
+
+def test_seeds_draw_test_rows_anew_and_folds_do_not():
+    assert redrawn(trial(seed, f"splitter.seed={seed}")[0] for seed in range(2))
+    assert not redrawn(trial(fold, "splitter.seed=1", f"splitter.fold={fold}")[0] for fold in range(2))
 
 
 def test_an_override_of_the_splitter_that_is_no_division_makes_another_candidate():
