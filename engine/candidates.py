@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
@@ -24,15 +24,15 @@ Bounds = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a trial was measured on: how many rows, learned from how many, and the ranking metric on each resample of them.
+    """What a trial was measured on: how many rows, learned from how many; ``resamples`` reads the ranking metric on each.
 
     Two trials whose ``asked`` is equal were measured on the same rows by the same metric.
     """
 
     rows: int
     learned: int
-    resamples: list[float | None]
     asked: tuple[object, ...]
+    resamples: Callable[[], list[float | None]]
 
 
 def repeats(overrides: Iterable[str]) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def candidates(
 
     A candidate looks like that of its trials that learned from most rows, the last of equals: of folds in time the one nearest
     to the test rows. ``numbers`` are those of all its trials, metrics the means over them, ``deviation`` is of the metric that
-    ranks, seconds are in all, ``overrides`` those that its trials share.
+    ranks, seconds are in all, ``overrides`` those that its trials share, ``own`` those of them that not all candidates have.
     """
     own: dict[tuple[object, ...], list[Entry]] = {}
     seen: Counter[tuple[object, ...]] = Counter()
@@ -64,7 +64,11 @@ def candidates(
         shared = tuple(one for one in entry["overrides"] if one not in divided)
         seen[shared, divided] += 1  # a trial that is there twice is no second measurement
         own.setdefault((shared, seen[shared, divided]), []).append(entry)
-    return rank([_candidate(trials, measured, question["metric"], bounds) for trials in own.values()], question)
+    found = [_candidate(trials, measured, question["metric"], bounds) for trials in own.values()]
+    common = set.intersection(*(set(one["overrides"]) for one in found))
+    for one in found:
+        one["own"] = [override for override in one["overrides"] if override not in common] or one["overrides"]
+    return rank(found, question)
 
 
 def _candidate(
@@ -152,7 +156,7 @@ def compared(
     if len(shared) > 1:
         ends = interval(differences, fmean(measured[a].rows / measured[a].learned for a, _ in shared))
     else:
-        ends = difference(*(measured[number].resamples for number in shared[0]))
+        ends = difference(*(measured[number].resamples() for number in shared[0]))
     if ends is None:
         return None
     return {

@@ -62,16 +62,14 @@ class Sweep:
         predicting, None where they were done before, the bytes of the model, and the status.
         """
         trials, first = self.summary["candidates"], self.summary["question"]["metric"]
-        common = set(trials[0]["overrides"]).intersection(*(entry["overrides"] for entry in trials))
         others = sorted({name for entry in trials for name in entry["metrics"]} - {first})
         rows = []
         for entry in trials:
             low, high = entry["intervals"].get(first, (None, None))
-            own = " ".join(override for override in entry["overrides"] if override not in common)
             measured = {name: entry["metrics"].get(name) for name in others}
             took = {name: entry[name] for name in ("fit_seconds", "predict_seconds", "model_bytes", "status")}
             ranked = {first: entry["metrics"].get(first), "low": low, "high": high}
-            rows.append({"trials": entry["numbers"], "overrides": own, **ranked, **measured, **took})
+            rows.append({"trials": entry["numbers"], "overrides": " ".join(entry["own"]), **ranked, **measured, **took})
         numbers = dict.fromkeys([first, "low", "high", *others, "fit_seconds", "predict_seconds"], pl.Float64)
         return pl.DataFrame(rows, schema_overrides={**numbers, "model_bytes": pl.Int64})
 
@@ -97,9 +95,15 @@ class Sweep:
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return "<td></td>"
-    text = f"{value:.4f}" if isinstance(value, float) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    match value:
+        case None:
+            return "<td></td>"
+        case float():
+            text = f"{value:.4f}"
+        case list():
+            text = ", ".join(map(str, value))
+        case _:
+            text = str(value)
     return f"<td style='text-align:{'left' if isinstance(value, str) else 'right'}'>{escape(text)}</td>"
 
 
@@ -204,12 +208,11 @@ def _summary(
 
 def _measured(run: Run) -> Measured | None:
     """Return what a trial was measured on, None for one that was not."""
-    try:
-        found = run.evaluated(run.compiled.ranking)
-    except KeyError:
+    part = run.compiled.ranking
+    if part not in run.summary["evaluation"]:
         return None
-    learned = next(entry["rows"] for entry in run.summary["split"] if entry["part"] == "train")
-    return Measured(found["rows"], learned, found["resamples"], _asked(run))
+    rows = {entry["part"]: entry["rows"] for entry in run.summary["split"]}
+    return Measured(rows[part], rows["train"], _asked(run), lambda: list(run.evaluated(part)["resamples"]))
 
 
 def _asked(run: Run) -> tuple[object, ...]:

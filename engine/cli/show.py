@@ -109,7 +109,7 @@ def show_sweep(summary: Mapping[str, Any], report: Path) -> None:
     for entry in summary["trials"]:
         if entry["status"] == "failed":
             console.print(Text(f"trial {entry['number']} failed: {entry['error']}", style="red"))
-    left_out = {_own(summary, entry): entry["install"] for entry in summary["candidates"] if entry["status"] == "left_out"}
+    left_out = {" ".join(entry["own"]): entry["install"] for entry in summary["candidates"] if entry["status"] == "left_out"}
     for_others = [overrides for overrides, install in left_out.items() if install is None]
     if for_others:
         console.print(Text(f"left out, because they are for another task: {', '.join(for_others)}"))
@@ -295,31 +295,13 @@ def _ranking(summary: Mapping[str, Any]) -> Table:
         shown = [_value(entry, metric), *("" if value is None else f"{value:.4f}" for value in values)]
         took = ["known" if entry[key] is None else f"{entry[key]:.2f}" for key in ("fit_seconds", "predict_seconds")]
         style = "bold" if entry["number"] == summary["best"] else None
-        told = f"{_own(summary, entry)}{' (the baseline)' if entry['baseline'] else ''}"
-        table.add_row(
-            str(place), _spans(entry["numbers"]), Text(told), *shown, *took, size(entry["model_bytes"] or 0), style=style
-        )
+        told = " ".join([*entry["own"], *(["(the baseline)"] if entry["baseline"] else [])])
+        numbers = ", ".join(map(str, entry["numbers"]))
+        table.add_row(str(place), numbers, Text(told), *shown, *took, size(entry["model_bytes"] or 0), style=style)
     return table
 
 
 _REDRAWN = "each seed draws test rows anew, so the choice has seen some of these; sweep over splitter.fold for rows new to all"
-
-
-def _own(summary: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
-    """Return the overrides that not all candidates have; all of them where they are alike."""
-    shared = set.intersection(*(set(one["overrides"]) for one in summary["candidates"]))
-    return " ".join([one for one in entry["overrides"] if one not in shared] or entry["overrides"])
-
-
-def _spans(numbers: Sequence[int]) -> str:
-    """Return numbers in their order, those that follow each other as a span: ``0-4, 7``."""
-    spans: list[list[int]] = []
-    for number in numbers:
-        if spans and number == spans[-1][-1] + 1:
-            spans[-1][1:] = [number]
-        else:
-            spans.append([number])
-    return ", ".join("-".join(map(str, span)) for span in spans)
 
 
 def show_plan(plan: Mapping[str, Any], *, as_json: bool) -> None:

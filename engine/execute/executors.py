@@ -25,7 +25,7 @@ from engine.execute import native
 from engine.execute.perform import Outcome, Setting, perform
 from engine.graph import Task
 from engine.stages import rows
-from engine.stages.work import UNLIMITED
+from engine.stages.work import FITS, UNLIMITED
 from engine.stores.artifacts import Artifact
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _run_threads(executor: Executor, graph: dict[Any, Any], tasks: Mapping[Any, 
         # Polars' own handler has system calls restarted, and Ctrl-C would wait until a task has ended
         signal.siginterrupt(signal.SIGINT, True)
     workers = executor.workers or os.cpu_count() or 1
-    fits = sum(task.function == "estimate" for task in tasks.values())
+    fits = sum(task.function in FITS for task in tasks.values())
     with native.divided(min(workers, fits)) as begin, Callback(posttask=ended):
         pool = ThreadPoolExecutor(workers, initializer=begin)
         try:

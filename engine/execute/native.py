@@ -9,8 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_OPENMP = "OMP_NUM_THREADS"
-_VARIABLES = (_OPENMP, "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @contextmanager
@@ -24,17 +23,18 @@ def divided(fits: int) -> Iterator[Callable[[], None]]:
     if fits < 2 or any(name in os.environ for name in _VARIABLES):
         yield lambda: None
         return
-    from threadpoolctl import ThreadpoolController, threadpool_limits
+    from threadpoolctl import ThreadpoolController
 
     share = max(1, cores // fits)
-    before = {library.filepath for library in ThreadpoolController().lib_controllers}
+    loaded = ThreadpoolController()
     os.environ.update(dict.fromkeys(_VARIABLES, str(share)))
     try:
-        with threadpool_limits(share):
+        with loaded.limit(limits=share):
             yield lambda: _limit_openmp(share)
     finally:
         for name in _VARIABLES:
             os.environ.pop(name, None)
+        before = {library.filepath for library in loaded.lib_controllers}
         for library in ThreadpoolController().lib_controllers:
             if library.filepath not in before:
                 library.set_num_threads(cores)

@@ -39,7 +39,7 @@ def of_run(run: Run) -> Answer:
 
 def of_sweep(sweep: Sweep) -> Answer:
     """Say how good the best trial is, or why there is none."""
-    best = next((trial for trial in sweep.choices if trial.number == sweep.best), None)
+    best = next((trial for trial in sweep.candidates if trial.number == sweep.best), None)
     question = sweep.question
     if question.answer is None and best is not None:
         value = best.metrics.get(question.metric)

@@ -70,7 +70,7 @@ def _shown(run: Run) -> str:
 
 def _baseline(sweep: Sweep) -> float | None:
     """Return the metric of the trial that looks at no feature, None where there is none."""
-    return next((trial.metrics.get(sweep.question.metric) for trial in sweep.choices if trial.baseline), None)
+    return next((trial.metrics.get(sweep.question.metric) for trial in sweep.candidates if trial.baseline), None)
 
 
 def _figures(run: Run, part: str, shades: colours.Colours, baseline: float | None) -> tuple[list[str], dict[str, object]]:

@@ -42,7 +42,7 @@ class Ranking:
 def rank(sweep: Sweep) -> Ranking:
     """Order trials by the question's metric; then those without a value, that failed, that were left out."""
     metric, sign = sweep.question.metric, -1 if sweep.question.greater_is_better else 1
-    values = {trial.number: _value(trial, metric) for trial in sweep.choices}
+    values = {trial.number: _value(trial, metric) for trial in sweep.candidates}
 
     def order(trial: Trial) -> tuple[int, bool, float, int]:
         value = values[trial.number]
@@ -60,20 +60,20 @@ def rank(sweep: Sweep) -> Ranking:
         return max(0.0, min(100.0, 100 * (abs(value) if below else value) / longest))
 
     shared = (
-        [one for one in sweep.choices[0].overrides if all(one in trial.overrides for trial in sweep.choices)]
-        if len(sweep.choices) > 1
+        [one for one in sweep.candidates[0].overrides if all(one in trial.overrides for trial in sweep.candidates)]
+        if len(sweep.candidates) > 1
         else []
     )
     places = []
-    for number, trial in enumerate(sorted(sweep.choices, key=order), start=1):
+    for number, trial in enumerate(sorted(sweep.candidates, key=order), start=1):
         value = values[trial.number]
         own = tuple(one for one in trial.overrides if one not in shared)
         ranked = number if trial.status == "done" and value is not None else None
         places.append(Place(ranked, trial, value, length(value), trial.number == sweep.best, own))
     goal = sweep.question.goal
     reachable = goal is not None and longest > 0 and 0 <= (-goal if below else goal) <= longest
-    names = dict.fromkeys(name for trial in sweep.choices for name in trial.metrics if name != metric)
-    repeated = any(len(trial.numbers) > 1 for trial in sweep.choices)
+    names = dict.fromkeys(name for trial in sweep.candidates for name in trial.metrics if name != metric)
+    repeated = any(len(trial.numbers) > 1 for trial in sweep.candidates)
     return Ranking(tuple(places), length(goal) if reachable else None, tuple(names)[:_OTHERS], tuple(shared), repeated)
 
 

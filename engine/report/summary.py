@@ -256,8 +256,3 @@ class Sweep(Record):
     run: Run | None = None
     stages: tuple[Stage, ...] = ()
     edges: tuple[tuple[Text, Text], ...] = ()
-
-    @property
-    def choices(self) -> tuple[Trial, ...]:
-        """What was chosen between: candidates, or the trials of a summary that knows of none."""
-        return self.candidates or self.trials

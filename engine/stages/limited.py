@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,7 +25,7 @@ from pydantic import ByteSize
 from engine import errors
 from engine.errors import DataError, HostError, LevadaError
 from engine.registry import use_folder
-from engine.stages.work import UNLIMITED, Limits, Work
+from engine.stages.work import FITS, UNLIMITED, Limits, Work
 from engine.stores.artifacts import Artifact, store_at
 
 _BEGUN = "begun"
@@ -176,9 +177,8 @@ def answer(line: str, stages: Mapping[str, Ready], begun: Callable[[], None]) ->
     inputs = tuple(map(Artifact.from_json, call["inputs"]))
     try:
         shared = Path(call["shared"]) if call["shared"] else None
-        fit = stages[call["stage"]](
-            Work(call["params"], inputs, store_at(Path(call["root"])), call["place"], call["stem"], shared=shared)
-        )
+        work = Work(call["params"], inputs, store_at(Path(call["root"])), call["place"], call["stem"], shared=shared)
+        fit = stages[call["stage"]](work)
         begun()
         return json.dumps({"artifact": fit().to_json()})
     except LevadaError as error:
@@ -187,6 +187,5 @@ def answer(line: str, stages: Mapping[str, Ready], begun: Callable[[], None]) ->
 
 
 if __name__ == "__main__":
-    from engine.stages import estimate, refit  # which ask for this module
-
-    print(answer(sys.stdin.readline(), {"estimate": estimate.ready, "refit": refit.ready}, lambda: print(_BEGUN, flush=True)))
+    stages = {name: import_module(f"engine.stages.{name}").ready for name in FITS}  # here, because they ask for this module
+    print(answer(sys.stdin.readline(), stages, lambda: print(_BEGUN, flush=True)))

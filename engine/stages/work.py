@@ -28,6 +28,9 @@ class Limits:
 
 UNLIMITED = Limits()
 
+FITS = ("estimate", "refit")
+"""The stages that fit a model: those that are limited, and that share the cores where they run side by side."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:

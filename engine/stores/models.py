@@ -11,7 +11,7 @@ from typing import Any
 from engine.errors import DataError
 
 _TRUSTED = ("sklearn.", "plugins.models.")  # scikit-learn's own types, and those of registered model plugins
-TRUST = "LEVADA_TRUST"
+_TRUST = "LEVADA_TRUST"
 """The environment variable with further types, or packages with a dot at the end. Who starts a process says whom to trust: no
 file that is read does."""
 _IDENTITY = re.compile(rb'("__id__": |"file": ")([0-9a-f]{8}-[0-9a-f-]{27}|\d+)(?![0-9a-f-])')
@@ -37,14 +37,14 @@ def load(path: Path) -> Any:
     import skops.io
 
     unknown = skops.io.get_untrusted_types(file=path)
-    told = {name.strip() for name in os.environ.get(TRUST, "").split(",")}
+    told = {name.strip() for name in os.environ.get(_TRUST, "").split(",")}
     packages = (*_TRUSTED, *(name for name in told if name.endswith(".")))
     refused = [name for name in unknown if name not in told and not name.startswith(packages)]
     if refused:
         raise DataError(
             f"{path} names types that are not trusted",
             found=", ".join(refused),
-            hint=f"to load it may run their code; if you trust them, start with {TRUST}={','.join(refused)}",
+            hint=f"to load it may run their code; if you trust them, start with {_TRUST}={','.join(refused)}",
         )
     return skops.io.load(path, trusted=unknown)
 

@@ -26,7 +26,7 @@ def trial(number, *overrides, value=0.5, status="done", rows=20, learned=80, res
         "model_bytes": 100 + number,
         "error": "no" if status == "failed" else None,
     }
-    return entry, Measured(rows, learned, list(resamples), repeats(overrides))
+    return entry, Measured(rows, learned, repeats(overrides), lambda: list(resamples))
 
 
 def chosen(*trials, question=QUESTION):
@@ -47,7 +47,7 @@ def test_trials_that_differ_in_fold_or_seed_are_one_candidate_and_the_luckiest_o
     ranked, _ = chosen(*folds("steady", 0, 0.7, 0.71, 0.72), *folds("lucky", 3, 0.9, 0.5, 0.52))
     assert [(one["numbers"], one["number"]) for one in ranked] == [([0, 1, 2], 2), ([3, 4, 5], 5)]
     first = ranked[0]
-    assert first["overrides"] == ["pipeline=x", "model=steady"]
+    assert (first["overrides"], first["own"]) == (["pipeline=x", "model=steady"], ["model=steady"])
     assert (first["metrics"], first["deviation"]) == ({"f1": 0.71, "recall": 0.71}, 0.01)
     assert (first["seconds"], first["fit_seconds"], first["predict_seconds"], first["model_bytes"]) == (9.0, 6.0, None, 102)
 
@@ -73,7 +73,9 @@ def test_an_override_of_the_splitter_that_is_no_division_makes_another_candidate
 def test_a_candidate_of_one_trial_is_that_trial_and_an_equal_trial_is_no_second_measurement():
     given = [trial(number, "model=a", "splitter.seed=1") for number in range(2)]
     ranked, _ = chosen(*given)
-    assert ranked == [{**entry, "numbers": [entry["number"]], "deviation": None} for entry, _ in given]
+    assert ranked == [
+        {**entry, "numbers": [entry["number"]], "deviation": None, "own": entry["overrides"]} for entry, _ in given
+    ]
 
 
 def test_of_several_trials_the_one_that_learned_from_most_rows_stands_for_the_candidate():

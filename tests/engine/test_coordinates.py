@@ -17,7 +17,7 @@ def swept(*trials, best, greater=True):
     ]
     question = {"metric": "f1", "greater_is_better": greater}
     return Sweep.model_validate(
-        {"id": "1", "pipeline": "flights", "status": "done", "question": question, "trials": entries, "best": best}
+        {"id": "1", "pipeline": "flights", "status": "done", "question": question, "candidates": entries, "best": best}
     )
 
 

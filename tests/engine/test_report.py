@@ -178,6 +178,7 @@ def a_sweep(name=str):
         **told,
         "part": "validation",
         "trials": trials,
+        "candidates": trials,
         "best": 2,
         "command": command,
         "best_overrides": [name("model=svc")],

@@ -39,13 +39,14 @@ def bench(tmp_path, monkeypatch):
 
     bench = Bench(tmp_path)
     bench.estimate = lambda _work: bench.store.value(sorted({library["num_threads"] for library in threadpool_info()}))
+    bench.refit = bench.estimate
     yield bench
     bench.catalog.close()
 
 
-def counts(bench, fits, **options):
+def counts(bench, fits, function="estimate", **options):
     """Return how many threads each library has in each of so many fits."""
-    tasks = [task("estimate", f"{number} of {fits} {options}") for number in range(fits)]
+    tasks = [task(function, f"{number} of {fits} {options}") for number in range(fits)]
     execution = bench.run(*tasks, **options)
     return [execution.artifact(one.key).data() for one in tasks]
 
@@ -55,6 +56,7 @@ def test_fits_side_by_side_share_the_cores_and_a_fit_alone_has_them_all(bench):
     assert {library["user_api"] for library in before} == {"blas", "openmp"}
     assert counts(bench, 1) == [[CORES]]
     assert counts(bench, 5) == [[max(1, CORES // 2)]] * 5
+    assert counts(bench, 2, "refit") == [[max(1, CORES // 2)]] * 2
     assert counts(bench, 3, workers=1) == [[CORES]] * 3
     assert threadpool_info() == before
 
